@@ -1,0 +1,121 @@
+// A caching allocator: blocks go back to a free list, not to the system, so that a training step allocates
+// nothing once the largest shape was seen. One pool serves one kind of memory (host, one device); it is safe
+// to share among threads.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+namespace sysdpo {
+
+/// One piece of pooled memory and the number of tensors that share it.
+struct memory_block {
+  void* data = nullptr;
+  std::size_t bytes = 0;
+  std::atomic<int> owners{0};
+};
+
+/// `Source` provides `static void* allocate(std::size_t)` and `static void release(void*, std::size_t)`;
+/// `allocate` throws `sysdpo::error` when there is no memory left.
+template <class Source>
+class memory_pool {
+ public:
+  memory_pool() = default;
+  memory_pool(memory_pool const&) = delete;
+  memory_pool& operator=(memory_pool const&) = delete;
+  ~memory_pool() { trim(); }
+
+  /// A block of at least `bytes` bytes with one owner. Its content is garbage.
+  [[nodiscard]] memory_block* take(std::size_t bytes) {
+    auto const rounded = size_class(bytes);
+    {
+      std::scoped_lock const lock(mutex_);
+      auto& free = free_[class_index(rounded)];
+      in_use_ += rounded;
+      if (in_use_ > peak_) peak_ = in_use_;
+      if (!free.empty()) {
+        auto* block = free.back();
+        free.pop_back();
+        block->owners.store(1, std::memory_order_relaxed);
+        return block;
+      }
+      ++system_allocations_;
+    }
+    auto* block = new memory_block;
+    try {
+      block->data = Source::allocate(rounded);
+    } catch (...) {
+      delete block;
+      std::scoped_lock const lock(mutex_);
+      in_use_ -= rounded;
+      throw;
+    }
+    block->bytes = rounded;
+    block->owners.store(1, std::memory_order_relaxed);
+    return block;
+  }
+
+  /// Returns a block that lost its last owner.
+  void give_back(memory_block* block) noexcept {
+    std::scoped_lock const lock(mutex_);
+    in_use_ -= block->bytes;
+    free_[class_index(block->bytes)].push_back(block);
+  }
+
+  /// Hands every unused block back to the system.
+  void trim() noexcept {
+    std::scoped_lock const lock(mutex_);
+    for (auto& free : free_) {
+      for (auto* block : free) {
+        Source::release(block->data, block->bytes);
+        delete block;
+      }
+      free.clear();
+    }
+  }
+
+  /// How often the system was asked for memory so far: constant over a step in a warmed-up training loop.
+  [[nodiscard]] std::uint64_t system_allocations() const noexcept { return locked(system_allocations_); }
+  /// Bytes owned by tensors now, and the most there ever were since the last `reset_peak()`.
+  [[nodiscard]] std::size_t bytes_in_use() const noexcept { return locked(in_use_); }
+  [[nodiscard]] std::size_t peak_bytes() const noexcept { return locked(peak_); }
+  void reset_peak() noexcept {
+    std::scoped_lock const lock(mutex_);
+    peak_ = in_use_;
+  }
+
+ private:
+  static constexpr std::size_t smallest = 256;
+  static constexpr int steps_per_doubling = 4;  // at most a quarter of a block is wasted
+
+  static std::size_t size_class(std::size_t bytes) noexcept {
+    if (bytes <= smallest) return smallest;
+    auto const step = std::bit_floor(bytes - 1) / steps_per_doubling;
+    return (bytes + step - 1) / step * step;
+  }
+
+  static std::size_t class_index(std::size_t rounded) noexcept {
+    auto const floor = std::bit_floor(rounded);
+    auto const doubling = static_cast<std::size_t>(std::countr_zero(floor));
+    return doubling * steps_per_doubling + (rounded - floor) * steps_per_doubling / floor;
+  }
+
+  template <class Value>
+  Value locked(Value const& value) const noexcept {
+    std::scoped_lock const lock(mutex_);
+    return value;
+  }
+
+  mutable std::mutex mutex_;
+  std::array<std::vector<memory_block*>, 64 * steps_per_doubling> free_;
+  std::uint64_t system_allocations_ = 0;
+  std::size_t in_use_ = 0;
+  std::size_t peak_ = 0;
+};
+
+}  // namespace sysdpo
