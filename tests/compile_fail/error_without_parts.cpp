@@ -1,0 +1,4 @@
+// expect: error: .*sysdpo::error
+#include <sysdpo/core/error.hpp>
+
+sysdpo::error nameless;
