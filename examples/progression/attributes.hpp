@@ -21,9 +21,9 @@ struct attribute {
 inline constexpr std::array<attribute, 8> attributes{{
     {.name = "brightness", .nouns = {"brightness", "light"}, .natural_low = 0.65F, .natural_high = 0.90F},
     {.name = "fog density", .nouns = {"fog", "mist"}, .natural_low = 0.00F, .natural_high = 0.15F},
-    {.name = "ice", .nouns = {"ice", "frost"}, .natural_low = 0.00F, .natural_high = 0.15F},
-    {.name = "snow cover", .nouns = {"snow", "snowfall"}, .natural_low = 0.00F, .natural_high = 0.20F},
-    {.name = "cloud cover", .nouns = {"cloud", "overcast"}, .natural_low = 0.10F, .natural_high = 0.35F},
+    {.name = "ice", .nouns = {"ice", "frost"}, .natural_low = 0.00F, .natural_high = 0.10F},
+    {.name = "snow cover", .nouns = {"snow", "snowfall"}, .natural_low = 0.00F, .natural_high = 0.10F},
+    {.name = "cloud cover", .nouns = {"cloud", "overcast"}, .natural_low = 0.10F, .natural_high = 0.30F},
     {.name = "sun height", .nouns = {"sun", "sunshine"}, .natural_low = 0.55F, .natural_high = 0.85F},
     {.name = "water level", .nouns = {"flood", "flooding"}, .natural_low = 0.30F, .natural_high = 0.60F},
     {.name = "rain", .nouns = {"rain", "rainfall"}, .natural_low = 0.00F, .natural_high = 0.10F},

@@ -75,6 +75,14 @@ inline float noise(std::uint64_t seed, float x, float y) {
   return lerp(lerp(at(i, j), at(i + 1, j), u), lerp(at(i, j + 1), at(i + 1, j + 1), u), v);
 }
 
+/// The value that a share of about `level` of this file's noise mixtures lies above: a fit of their
+/// quantiles, so that cover grows evenly with the level, from nothing at 0 to everything at 1.
+constexpr float cut_off(float level) {
+  float const u = 2.0F * level - 1.0F;
+  float const u2 = u * u;
+  return 0.5F - u * (0.22F + 0.10F * u2 + 0.20F * u2 * u2 * u2 * u2);
+}
+
 /// A tooth between 0 and 1 that repeats `count` times over x in [0, 1].
 inline float tooth(float x, float count) {
   float const t = x * count;
@@ -123,9 +131,12 @@ class painter_of_scenes {
     return smoothstep(-0.5F / image_size, 0.5F / image_size, y - ridge);
   }
 
+  /// 0 at sunset, 1 at noon, as the colours of sky and water follow the sun.
+  static float daylight(float height) { return height * (1.6F - 0.6F * height); }
+
   [[nodiscard]] color sky(float x, float y) const {
     float const height = level(sun);
-    float const noon = smoothstep(0.0F, 0.7F, height);
+    float const noon = daylight(height);
     color const zenith = lerp(color{0.28F, 0.27F, 0.50F}, color{0.22F, 0.47F, 0.86F}, noon);
     color const horizon = lerp(color{0.98F, 0.55F, 0.30F}, color{0.68F, 0.84F, 0.97F}, noon);
     color c = lerp(zenith, horizon, smoothstep(0.0F, 0.55F, y));
@@ -133,12 +144,12 @@ class painter_of_scenes {
     float const cover = level(cloud);
     float const billow =
         0.65F * noise(clouds_, 4.0F * x, 9.0F * y) + 0.35F * noise(clouds_ + 1, 9.0F * x, 16.0F * y);
-    float const cut = lerp(0.86F, 0.10F, cover);
+    float const cut = cut_off(cover);
     color const vapour = lerp(color{0.97F, 0.97F, 0.98F}, color{0.70F, 0.72F, 0.76F}, cover);
     c = lerp(c, vapour, smoothstep(cut - 0.09F, cut + 0.09F, billow));
 
     float const dx = x - sun_x_;
-    float const dy = y - lerp(0.47F, 0.07F, height);
+    float const dy = y - lerp(0.48F, 0.09F, height);
     float const distance = std::sqrt(dx * dx + dy * dy);
     color const disc = lerp(color{1.0F, 0.45F, 0.12F}, color{1.0F, 0.95F, 0.45F}, noon);
     c = lerp(c, disc, 0.35F * (1.0F - smoothstep(0.05F, 0.28F, distance)));
@@ -184,10 +195,12 @@ class painter_of_scenes {
   /// Ground of the given colour, snowed in from the crest downwards in drifts.
   [[nodiscard]] color land(float x, float y, float ridge, color ground) const {
     float const grain = noise(drifts_, 8.0F * x, 8.0F * y);
-    float const line = level(snow) * 1.25F - 0.12F;
-    float const reach = 0.65F * grain + 0.35F * std::clamp((y - ridge) / 0.4F, 0.0F, 1.0F);
+    float const crest = 1.0F - std::clamp((y - ridge) / 0.4F, 0.0F, 1.0F);
+    float const hold = 0.65F * grain + 0.35F * crest;
+    float const cut =
+        cut_off(level(snow)) + 0.08F;  // crests hold more snow than the mixtures of the fit have
     color const c = ground * lerp(0.88F, 1.12F, noise(drifts_ + 1, 8.0F * x, 12.0F * y));
-    return lerp(c, color{0.95F, 0.96F, 0.99F}, smoothstep(reach - 0.08F, reach + 0.08F, line));
+    return lerp(c, color{0.95F, 0.96F, 0.99F}, smoothstep(cut - 0.06F, cut + 0.06F, hold));
   }
 
   /// Coverage of the pixel by water; the level raises the shore, and widens the river.
@@ -195,7 +208,7 @@ class painter_of_scenes {
     float const wobble = 0.03F * (noise(hills_ + 2, 5.0F * x, 0.0F) - 0.5F);
     float const rise = level(water);
     float const centred = 2.0F * x - 1.0F;
-    float shore = lerp(0.90F, 0.58F, rise) + wobble;
+    float shore = lerp(0.94F, 0.50F, rise) + wobble;
     if (scene_.place == lake) shore += 0.07F * centred * centred;
     if (scene_.place == coast) shore += slant_ * (x - 0.5F) * lerp(0.2F, 0.6F, rise);
     if (scene_.place == river) {
@@ -207,13 +220,13 @@ class painter_of_scenes {
   }
 
   [[nodiscard]] color surface(float x, float y) const {
-    float const noon = smoothstep(0.0F, 0.7F, level(sun));
+    float const noon = daylight(level(sun));
     color const deep = lerp(color{0.20F, 0.18F, 0.34F}, color{0.06F, 0.24F, 0.46F}, noon);
     color const shallow = lerp(color{0.52F, 0.32F, 0.34F}, color{0.16F, 0.44F, 0.62F}, noon);
     color const ripple = lerp(deep, shallow, noise(floes_ + 1, 4.0F * x, 20.0F * y));
     float const floe =
         0.75F * noise(floes_, 6.0F * x, 12.0F * y) + 0.25F * noise(floes_ + 2, 16.0F * x, 16.0F * y);
-    float const cut = lerp(0.95F, 0.02F, level(ice));
+    float const cut = cut_off(level(ice));
     return lerp(ripple, color{0.80F, 0.93F, 0.98F}, smoothstep(cut - 0.06F, cut + 0.06F, floe));
   }
 
