@@ -31,10 +31,10 @@ struct has_nodes {
 
 template <class Name, bool Holds>
 struct name_is_plain {
-  static_assert(Holds,
-                "sysdpo graph: bad name: it needs static constexpr auto name = \"...\" of letters, digits, "
-                "'_' and '-', "
-                "and an index, if any, not below 0; the note names <the name>");
+  static_assert(
+      Holds,
+      "sysdpo graph: bad name: it needs static constexpr auto name = \"...\" of letters, digits, '_' "
+      "and '-', and an index, if any, not below 0; the note names <the name>");
   static constexpr bool holds = Holds;
 };
 
@@ -75,12 +75,12 @@ struct part_is_in_range {
   static constexpr bool holds = Holds;
 };
 
-template <class Policy, class ParentValues, bool Holds>
+template <class Child, class Policy, class ParentValues, bool Holds>
 struct parent_values_fit {
   static_assert(
       Holds,
       "sysdpo graph: value types do not fit: the policy does not accept its parents' values; the note names "
-      "<policy, parents' values>");
+      "<child, policy, parents' values>");
   static constexpr bool holds = Holds;
 };
 
@@ -141,6 +141,18 @@ constexpr bool plain_name() {
   return false;
 }
 
+struct accepts_name {
+  int accepts;
+};
+
+template <class Policy>
+struct policy_and_accepts_name : Policy, accepts_name {};
+
+/// Whether `Policy` has a member called `accepts`, whatever its template parameters: then the name is
+/// ambiguous in a class that inherits it twice.
+template <class Policy>
+inline constexpr bool declares_accepts = !requires { &policy_and_accepts_name<Policy>::accepts; };
+
 template <class... Declarations>
 struct checks {
   template <class First, class... Rest>
@@ -188,7 +200,7 @@ struct checks {
     if constexpr (requires { Policy::template accepts<ParentValues...>; }) {
       return Policy::template accepts<ParentValues...>;
     }
-    return true;
+    return !declares_accepts<Policy>;
   }
 
   template <class Declaration>
@@ -205,7 +217,7 @@ struct checks {
     static constexpr bool values_fit() {
       if constexpr ((part_check<Parents>::holds && ... && true)) {
         return rule::parent_values_fit<
-            Policy, from<typename referenced<Parents, Declarations...>::value...>,
+            Name, Policy, from<typename referenced<Parents, Declarations...>::value...>,
             accepted<Policy, typename referenced<Parents, Declarations...>::value...>()>::holds;
       }
       return false;
@@ -224,8 +236,8 @@ struct checks {
 
   template <class System>
   static constexpr bool names_hold() {
-    if constexpr ((rule::is_source_or_node < Declarations,
-                   is_source<Declarations> || is_node < Declarations >> ::holds && ... && true)) {
+    if constexpr ((rule::is_source_or_node<Declarations, is_declaration<Declarations>>::holds && ... &&
+                   true)) {
       if constexpr (rule::has_nodes<System, (is_node<Declarations> || ...)>::holds &&
                     (rule::name_is_plain<typename Declarations::name,
                                          plain_name<typename Declarations::name>()>::holds &&

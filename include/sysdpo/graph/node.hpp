@@ -84,12 +84,13 @@ constexpr std::string_view model_name() {
 
 /// What the graph asks of a node's policy: the type of `value` it produces, the `model` it uses and the kind
 /// of its loss. A policy may also say which parents it takes, `template <class... ParentValues> static
-/// constexpr bool accepts` (variadic, so that it answers for any number of parents), and what it is called in
-/// pictures, `static constexpr auto kind`.
+/// constexpr bool accepts`, and what it is called in pictures, `static constexpr auto kind`. Parents that
+/// `accepts` cannot be asked about, because it takes another number of them, are not accepted.
 template <class Policy>
 concept node_policy = requires {
   requires value_type<typename Policy::value>;
   requires model_description<typename Policy::model>;
+  requires !std::is_final_v<Policy>;
   { Policy::loss_is } -> std::convertible_to<loss_kind>;
 };
 
@@ -137,6 +138,9 @@ inline constexpr bool is_node = false;
 
 template <class Name, class Policy, class Parents>
 inline constexpr bool is_node<node<Name, Policy, Parents>> = true;
+
+template <class Declaration>
+inline constexpr bool is_declaration = is_source<Declaration> || is_node<Declaration>;
 
 /// What a parent refers to: the name itself, or the name that a part is of.
 template <class Parent>
