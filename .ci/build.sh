@@ -13,18 +13,18 @@ die() {
 
 is_installed() { [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
-# install PACKAGE...: installs with apt those of the packages, of `packages` and of `optional_packages` that are missing.
-install() {
+# Installs with apt what is missing of `packages` and `optional_packages`; a script adds to `packages` before.
+install_packages() {
   local package missing=() optional=() tool
   if ! command -v apt-get >/dev/null; then
     for tool in cmake ninja; do
       command -v "$tool" >/dev/null || die "$tool is missing and there is no apt-get to install it with." \
-        "Install what corresponds to these packages of Debian: ${packages[*]} $*"
+        "Install what corresponds to these packages of Debian: ${packages[*]}"
     done
     return
   fi
 
-  for package in "${packages[@]}" "$@"; do is_installed "$package" || missing+=("$package"); done
+  for package in "${packages[@]}"; do is_installed "$package" || missing+=("$package"); done
   for package in "${optional_packages[@]}"; do is_installed "$package" || optional+=("$package"); done
   ((${#missing[@]} + ${#optional[@]})) || return 0
 

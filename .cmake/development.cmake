@@ -3,6 +3,7 @@
 if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, RelWithDebInfo or MinSizeRel" FORCE)
 endif()
+set(CMAKE_CXX_EXTENSIONS OFF)
 
 set(default_arch "")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
@@ -25,7 +26,7 @@ target_compile_options(
   sysdpo_warnings
   INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wpedantic -Werror
             # False alarms of g++ 12 about code that it inlines from system headers.
-            $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-array-bounds -Wno-stringop-overflow>)
+            $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-array-bounds -Wno-stringop-overflow -Wno-restrict>)
 
 add_library(sysdpo_code_generation INTERFACE)
 if(SYSDPO_ARCH)

@@ -4,7 +4,7 @@ set -euo pipefail
 # shellcheck source=.ci/build.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../.ci/build.sh"
 
-install
+install_packages
 build release '' benchmarks
 mkdir -p "$root/results"
 cd "$root"

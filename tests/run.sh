@@ -29,6 +29,7 @@ while (($#)); do
   shift
 done
 
-install ${compiler:+"$(package_of "$compiler")"}
+[[ -z $compiler ]] || packages+=("$(package_of "$compiler")")
+install_packages
 build "$preset" "$compiler" "${targets[@]}"
 ctest --test-dir "$build_dir" --output-on-failure --parallel "$(nproc)" "${ctest_options[@]}"

@@ -1,4 +1,5 @@
-// The first of two translation units that include everything: what is not inline meets its double at link time.
+// The first of two translation units that include everything: what is not inline meets its double at link
+// time.
 #include <sysdpo.hpp>
 
 std::string message_of_the_other();

@@ -2,5 +2,6 @@
 #include <sysdpo.hpp>
 
 std::string message_of_the_other() {
-  return sysdpo::error({.thing = "consumer", .place = "main", .cause = "to be caught", .remedy = "Carry on"}).what();
+  return sysdpo::error({.thing = "consumer", .place = "main", .cause = "to be caught", .remedy = "Carry on"})
+      .what();
 }

@@ -12,8 +12,9 @@ TEST_CASE("an error's text names the thing, the place, the cause and the remedy"
 }
 
 TEST_CASE("an error's text leaves out an empty place and an empty remedy", "[core]") {
-  REQUIRE(std::string(sysdpo::error({.thing = "beta", .place = "", .cause = "it is 0", .remedy = ""}).what()) ==
-          "beta: it is 0.");
+  REQUIRE(
+      std::string(sysdpo::error({.thing = "beta", .place = "", .cause = "it is 0", .remedy = ""}).what()) ==
+      "beta: it is 0.");
 }
 
 TEST_CASE("fail throws an error that keeps its parts", "[core]") {

@@ -6,5 +6,6 @@
 std::string message_of_second();
 
 TEST_CASE("two translation units that include everything link", "[umbrella]") {
-  REQUIRE(message_of_second() == sysdpo::error({.thing = "a", .place = "b", .cause = "c", .remedy = "d"}).what());
+  REQUIRE(message_of_second() ==
+          sysdpo::error({.thing = "a", .place = "b", .cause = "c", .remedy = "d"}).what());
 }
