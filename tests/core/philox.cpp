@@ -82,25 +82,25 @@ TEST_CASE("uniform_from stays inside (0, 1)", "[philox]") {
 TEST_CASE("filled normals and uniforms have their distributions", "[philox]") {
   std::vector<float> sample(400'000);
   double const root = std::sqrt(static_cast<double>(sample.size()));
-  sysdpo::fill_normal(sample.data(), sample.size(), {.seed = 3, .pair = 5, .node = 1, .visit = 2, .draw = 4});
+  sysdpo::fill_normal(sample, {.seed = 3, .pair = 5, .node = 1, .visit = 2, .draw = 4});
   CHECK(std::abs(moment(sample, 1)) * root < 4);  // the limits are four standard errors
   CHECK(std::abs(moment(sample, 2) - 1) * root < 4 * std::sqrt(2.0));
   CHECK(std::abs(moment(sample, 3)) * root < 4 * std::sqrt(15.0));
   CHECK(std::abs(moment(sample, 4) - 3) * root < 4 * std::sqrt(96.0));
   CHECK(kolmogorov_smirnov(sample, [](double z) { return 0.5 * std::erfc(-z / std::sqrt(2.0)); }) < 1.95);
 
-  sysdpo::fill_uniform(sample.data(), sample.size(), {.seed = 3, .pair = 5});
+  sysdpo::fill_uniform(sample, {.seed = 3, .pair = 5});
   CHECK(kolmogorov_smirnov(sample, [](double u) { return u; }) < 1.95);  // exceeded by chance once in 1,000
 }
 
 TEST_CASE("an element depends on its key and its index alone", "[philox]") {
   draw_key const key{.seed = 1ull << 40, .pair = 7, .node = 2, .visit = 9, .draw = 3};
   std::vector<float> whole(1031);
-  sysdpo::fill_normal(whole.data(), whole.size(), key);
+  sysdpo::fill_normal(whole, key);
   sysdpo::philox_stream const stream(key);
   for (std::size_t const n : {0u, 1u, 3u, 4u, 255u, 256u, 257u, 1031u}) {
     std::vector<float> part(n + 1, 42.0f);
-    sysdpo::fill_normal(part.data(), n, key);
+    sysdpo::fill_normal(std::span(part).first(n), key);
     CHECK(std::equal(part.begin(), part.end() - 1, whole.begin()));
     CHECK(part[n] == 42.0f);
   }
@@ -134,12 +134,12 @@ TEST_CASE("the bits of normals and uniforms are pinned", "[philox]") {
     return hash;
   };
   draw_key const key{.seed = 20, .pair = 26, .node = 1, .visit = 2, .draw = 3};
-  sysdpo::fill_normal(numbers.data(), numbers.size(), key);
+  sysdpo::fill_normal(numbers, key);
   CHECK(std::bit_cast<std::uint32_t>(numbers[0]) == 0x400e6bb6u);
   CHECK(std::bit_cast<std::uint32_t>(numbers[1]) == 0xbf904c80u);
   CHECK(std::bit_cast<std::uint32_t>(numbers[2]) == 0xbf5afac4u);
   CHECK(digest() == 0xc32234ee883add89u);
-  sysdpo::fill_uniform(numbers.data(), numbers.size(), key);
+  sysdpo::fill_uniform(numbers, key);
   CHECK(digest() == 0xf7ff0518c95ff085u);
 }
 

@@ -181,7 +181,8 @@ namespace detail {
 // out[i] = convert(word i of the stream). Blocks are made a tile at a time, word by word, which compilers
 // vectorise.
 template <class Convert>
-void fill(float* out, std::size_t n, draw_key const& key, Convert convert) {
+void fill(std::span<float> out, draw_key const& key, Convert convert) {
+  std::size_t const n = out.size();
   if (n > (std::uint64_t{1} << 34))
     fail({.thing = "random fill",
           .place = std::to_string(n) + " numbers asked",
@@ -199,7 +200,7 @@ void fill(float* out, std::size_t n, draw_key const& key, Convert convert) {
     }
     for (std::size_t k = 0; k < 4; ++k)
       for (std::size_t j = 0; j < tile; ++j) numbers[4 * j + k] = convert(words[k][j]);
-    std::copy_n(numbers, std::min(n - start, 4 * tile), out + start);
+    std::copy_n(numbers, std::min(n - start, 4 * tile), out.data() + start);
   }
 }
 
@@ -215,14 +216,15 @@ SYSDPO_HOST_DEVICE inline float uniform_at(philox_stream const& stream, std::uin
   return uniform_from(stream[i]);
 }
 
-/// Writes n independent standard normal numbers; out[i] is a function of (key, i) alone. n <= 2^34.
-inline void fill_normal(float* out, std::size_t n, draw_key const& key) {
-  detail::fill(out, n, key, [](std::uint32_t bits) { return normal_from(bits); });
+/// Writes independent standard normal numbers; out[i] is a function of (key, i) alone. At most 2^34 of them.
+inline void fill_normal(std::span<float> out, draw_key const& key) {
+  detail::fill(out, key, [](std::uint32_t bits) { return normal_from(bits); });
 }
 
-/// Writes n independent numbers uniform in (0, 1); out[i] is a function of (key, i) alone. n <= 2^34.
-inline void fill_uniform(float* out, std::size_t n, draw_key const& key) {
-  detail::fill(out, n, key, [](std::uint32_t bits) { return uniform_from(bits); });
+/// Writes independent numbers uniform in (0, 1); out[i] is a function of (key, i) alone. At most 2^34 of
+/// them.
+inline void fill_uniform(std::span<float> out, draw_key const& key) {
+  detail::fill(out, key, [](std::uint32_t bits) { return uniform_from(bits); });
 }
 
 /// A sequential generator over Philox for samplers and shuffles (a C++ UniformRandomBitGenerator). Generators
