@@ -208,6 +208,12 @@ class tape {
     reset();
   }
 
+  /// Starts over in another mode, with the memory of before.
+  void restart(recording mode) noexcept {
+    reset();
+    recording_ = mode == recording::on;
+  }
+
   /// Forgets everything recorded; keeps the memory for the next use.
   void reset() noexcept {
     for (; !nodes_.empty(); nodes_.pop_back()) nodes_.back()->~node_type();

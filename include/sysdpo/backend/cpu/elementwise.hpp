@@ -8,6 +8,7 @@
 namespace sysdpo {
 
 struct add_op;
+struct subtract_op;
 
 template <>
 struct implement<add_op, cpu> {
@@ -28,6 +29,19 @@ struct implement<add_op, cpu> {
     parallel_for(dy.size(), cpu_detail::elementwise_grain, [&](index_t begin, index_t end) {
       cpu_detail::store(cpu_detail::array_map<T>(dx.data + begin, end - begin), dx.accumulate,
                         cpu_detail::const_array_map<T>(dy.data + begin, end - begin));
+    });
+  }
+};
+
+template <>
+struct implement<subtract_op, cpu> {
+  /// y = a − b
+  template <class T>
+  static void forward(array_view<T const> a, array_view<T const> b, array_view<T> y) {
+    parallel_for(y.size(), cpu_detail::elementwise_grain, [&](index_t begin, index_t end) {
+      cpu_detail::array_map<T>(y.data + begin, end - begin) =
+          cpu_detail::const_array_map<T>(a.data + begin, end - begin) -
+          cpu_detail::const_array_map<T>(b.data + begin, end - begin);
     });
   }
 };

@@ -1,0 +1,84 @@
+// What a batch's result says, on the host, under the names that TRL's users know, for the system and for
+// every node: where the margin came from.
+#pragma once
+
+#include <cmath>
+#include <map>
+#include <string>
+
+#include "sysdpo/graph/system.hpp"
+#include "sysdpo/loss/preference.hpp"
+
+namespace sysdpo {
+
+/// Metric values by name, in alphabetical order.
+using metric_map = std::map<std::string, double>;
+
+/// loss                       mean over pairs
+/// rewards/chosen, rejected   mean β·A of each side
+/// rewards/margins            mean β·(A(chosen) − A(rejected))
+/// rewards/accuracies         share of pairs with A(chosen) > A(rejected)
+/// node/<name>/rewards/…      the same for β·c_k·r_k of each node that is scored, and
+/// node/<name>/rewards/margins_std   its standard deviation over the pairs of the batch
+template <class System, class Backend, class T, class Link>
+[[nodiscard]] metric_map metrics_of(preference_result<Backend, T> const& result,
+                                    preference_options<System, Link> const& options) {
+  metric_map metrics;
+  auto const losses = result.losses.to_host();
+  auto const scores = result.scores.to_host();
+  auto const ratios = result.ratios.to_host();
+  auto const pairs = losses.size();
+  auto const count = static_cast<double>(pairs);
+
+  auto const add = [&](std::string const& prefix, double factor, auto const& chosen, auto const& rejected) {
+    double sum_chosen = 0;
+    double sum_rejected = 0;
+    double squares = 0;
+    double right = 0;
+    for (std::size_t p = 0; p < pairs; ++p) {
+      auto const c = factor * static_cast<double>(chosen[p]);
+      auto const r = factor * static_cast<double>(rejected[p]);
+      sum_chosen += c;
+      sum_rejected += r;
+      squares += (c - r) * (c - r);
+      right += c > r ? 1 : 0;
+    }
+    auto const margin = (sum_chosen - sum_rejected) / count;
+    metrics[prefix + "rewards/chosen"] = sum_chosen / count;
+    metrics[prefix + "rewards/rejected"] = sum_rejected / count;
+    metrics[prefix + "rewards/margins"] = margin;
+    metrics[prefix + "rewards/accuracies"] = right / count;
+    return std::sqrt(std::max(0.0, squares / count - margin * margin));
+  };
+
+  double loss = 0;
+  for (auto const value : losses) loss += value;
+  metrics["loss"] = loss / count;
+  add("", options.beta, scores.data(), scores.data() + pairs);
+  for_each_node<System>([&](auto node) {
+    using declaration = typename decltype(node)::node;
+    if constexpr (is_scored<typename declaration::policy>) {
+      auto const prefix = "node/" + std::string(name_of<typename declaration::name>()) + "/";
+      auto const* const chosen = ratios.data() + System::slot_of[node] * 2 * pairs;
+      metrics[prefix + "rewards/margins_std"] =
+          add(prefix, options.beta * options.scales.values[node], chosen, chosen + pairs);
+    }
+  });
+  return metrics;
+}
+
+/// The name of the first node with a log-ratio that is no finite number, or an empty string.
+template <class System, class Backend, class T>
+[[nodiscard]] std::string first_unsound_node(preference_result<Backend, T> const& result) {
+  auto const ratios = result.ratios.to_host();
+  auto const per_slot = ratios.size() / System::node_count;
+  std::string name;
+  for_each_node<System>([&](auto node) {
+    for (std::size_t i = 0; i < per_slot && name.empty(); ++i)
+      if (!std::isfinite(static_cast<double>(ratios[System::slot_of[node] * per_slot + i])))
+        name = name_of<typename decltype(node)::node::name>();
+  });
+  return name;
+}
+
+}  // namespace sysdpo

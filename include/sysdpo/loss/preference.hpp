@@ -1,0 +1,359 @@
+// The system's loss: log-ratios of all nodes, folded to a margin a pair, linked to a loss, and sent back as
+// one seed a row.
+//
+//   A(s) = Σ_k c_k r_k(s),  h = A(s^w) − A(s^l),  L = Σ_pairs weight · link(h, β) / divisor (method, §2)
+//
+// Nodes are coupled by the seeds alone: no gradient crosses from one node into another, so groups of nodes
+// (the same policy and parents' types: one batch) are run one after the other. In two-pass mode pass 1
+// computes all log-ratios without a tape, pass 2 recomputes and differentiates one piece at a time: the same
+// gradients, at the peak memory of the largest piece. A node that is frozen and equals its reference, or
+// whose scale is 0, costs nothing in either direction.
+//
+// Gradients are added (`+=`) to the policy's parameters; the reference is only read.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sysdpo/graph/preference.hpp"
+#include "sysdpo/graph/system.hpp"
+#include "sysdpo/loss/link.hpp"
+#include "sysdpo/loss/log_ratio.hpp"
+#include "sysdpo/model/models.hpp"
+#include "sysdpo/policy/options.hpp"
+
+namespace sysdpo {
+
+struct preference_op;
+
+template <class System, preference_link Link = logistic>
+struct preference_options {
+  double beta = 0.1;  ///< strength of the pull to the reference, > 0
+  Link link{};
+  node_numbers<System> scales = node_numbers<System>::all(1.0);  ///< c_k; 0 leaves a node out
+  bool two_pass = false;
+  index_t rows_per_piece = 0;  ///< two-pass mode: most rows of a node in memory at a time; 0 is all
+  std::uint64_t seed = 0;      ///< of the nodes' random draws
+};
+
+/// A pair and how often it was visited before: each visit draws fresh noise.
+template <class System>
+struct pair_visit {
+  preference<System> const* pair = nullptr;
+  std::uint32_t visit = 0;
+};
+
+/// What a batch gave, on the backend; read it on the host through `loss/metrics.hpp`.
+template <class Backend, class T>
+struct preference_result {
+  tensor<Backend, T> ratios;       ///< [slots, 2, pairs], side 0 chosen; slots order nodes as System::slot_of
+  tensor<Backend, double> scores;  ///< [2, pairs]: A of each side
+  tensor<Backend, double> losses;  ///< [pairs], weighted by the pairs' weights
+};
+
+template <class System, class Backend, class Precision = precision<float>, preference_link Link = logistic>
+class preference_loss {
+ public:
+  using T = typename Precision::compute;
+  using models_type = models<System, Backend, Precision>;
+  using result_type = preference_result<Backend, T>;
+  using batch_type = std::span<pair_visit<System> const>;
+
+  /// Both model sets must outlive the loss. \throws error if β ≤ 0, a scale is not finite or the link's noise
+  /// rate is no rate.
+  preference_loss(models_type& policy, models_type& reference, policy_options<System> const& policies,
+                  preference_options<System, Link> const& options)
+      : policy_(&policy), reference_(&reference), policies_(policies), options_(options) {
+    if (!(options.beta > 0) || !std::isfinite(options.beta))
+      fail({"preference loss", "beta = " + std::to_string(options.beta), "beta must be a positive number",
+            "Values between 0.01 and 1 are usual"});
+    for (auto const scale : options.scales.values)
+      if (!std::isfinite(scale))
+        fail({"preference loss", "scale " + std::to_string(scale), "a node's scale is not finite",
+              "Give finite scales"});
+    check_link(options.link);
+    for_each_group([&](auto group) {
+      auto& state = std::get<group>(groups_);
+      using policy_type = policy_of<group>;
+      if constexpr (is_scored<policy_type> && !std::is_same_v<typename policy_type::model, no_model>) {
+        auto& weights = policy.template get<typename policy_type::model>().parameters();
+        state.trainable =
+            std::any_of(weights.begin(), weights.end(), [](auto const& weight) { return weight.trainable; });
+        state.idle = !state.trainable &&
+                     same_values(weights, reference.template get<typename policy_type::model>().parameters());
+      } else {
+        state.idle = !is_scored<policy_type>;
+      }
+    });
+  }
+
+  /// Forward only: no gradient, the cheapest look at a batch.
+  [[nodiscard]] result_type score(batch_type batch) {
+    run_forward(batch, recording::off);
+    auto result = fold(batch, static_cast<double>(batch.size())).first;
+    release();
+    return result;
+  }
+
+  /// Forward and backward: adds ∂L/∂θ to the policy's gradients, L = Σ weight · link / divisor. Give the size
+  /// of the whole optimiser step's batch as divisor when accumulating over several calls.
+  result_type accumulate(batch_type batch, double divisor) {
+    run_forward(batch, options_.two_pass ? recording::off : recording::on);
+    auto const [result, seeds] = fold(batch, divisor);
+    for_each_group([&](auto group) { backward_group<group>(seeds, static_cast<index_t>(batch.size())); });
+    release();
+    return result;
+  }
+  result_type accumulate(batch_type batch) { return accumulate(batch, static_cast<double>(batch.size())); }
+
+  /// Whether the node `Name` takes part: false if it is a tool, scaled by 0, or frozen and equal to its
+  /// reference.
+  template <class Name>
+  [[nodiscard]] bool takes_part() const {
+    constexpr auto node = System::template index_of<Name>;
+    return is_active<System::group_of[node]>(node);
+  }
+
+  [[nodiscard]] preference_options<System, Link> const& options() const { return options_; }
+
+ private:
+  template <std::size_t Group>
+  using node_in_group = typename System::template node_at<System::node_in_slot[System::group_begin[Group]]>;
+  template <std::size_t Group>
+  using policy_of = typename node_in_group<Group>::policy;
+
+  template <class Value, class ParentValues>
+  struct row_of;
+  template <class Value, class... Parents>
+  struct row_of<Value, type_list<Parents...>> {
+    using type = scored_row<Value, Parents...>;
+  };
+  template <class Node>
+  using row_type = typename row_of<typename Node::value,
+                                   typename System::template parent_values_of<typename Node::name>>::type;
+
+  template <class Policy, class Row>
+  static auto record_type_of() {
+    if constexpr (is_scored<Policy>)
+      return reference_record<Policy, Backend, T>(
+          std::declval<decltype(std::declval<models_type&>().template get<typename Policy::model>())>(),
+          std::declval<options_of<Policy> const&>(), std::declval<std::span<Row const>>());
+    else
+      return 0;
+  }
+
+  /// A group's rows, [active members, 2, pairs], and what pass 1 left for the backward pass, piece by piece.
+  template <std::size_t Group>
+  struct group_state {
+    using row = row_type<node_in_group<Group>>;
+    using record = decltype(record_type_of<policy_of<Group>, row>());
+
+    bool idle = false;
+    bool trainable = true;
+    std::vector<row> rows;
+    std::vector<record> records;
+    std::deque<tape<Backend, T>> tapes;  // kept from call to call for their memory
+    std::vector<variable<Backend, T>> ratios;
+  };
+
+  template <class Sequence>
+  struct states_of;
+  template <std::size_t... Groups>
+  struct states_of<std::index_sequence<Groups...>> {
+    using type = std::tuple<group_state<Groups>...>;
+  };
+
+  template <class Visit>
+  static void for_each_group(Visit&& visit) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (visit(std::integral_constant<std::size_t, I>{}), ...);
+    }(std::make_index_sequence<System::group_count>{});
+  }
+
+  template <class Set>
+  static bool same_values(Set const& a, Set const& b) {
+    auto other = b.begin();
+    for (auto const& weight : a)
+      if (weight.value.to_host() != (other++)->value.to_host()) return false;
+    return true;
+  }
+
+  template <std::size_t Group>
+  [[nodiscard]] bool is_active(std::size_t node) const {
+    return !std::get<Group>(groups_).idle && options_.scales.values[node] != 0;
+  }
+
+  /// Rows of one forward call.
+  [[nodiscard]] index_t piece_rows(index_t rows) const {
+    return options_.two_pass && options_.rows_per_piece > 0 ? std::min(rows, options_.rows_per_piece) : rows;
+  }
+
+  template <std::size_t Group>
+  void gather_rows(batch_type batch) {
+    auto& rows = std::get<Group>(groups_).rows;
+    rows.clear();
+    for_each_node<System>([&](auto node) {
+      if constexpr (System::group_of[node] == Group) {
+        using name = typename decltype(node)::node::name;
+        if (!is_active<Group>(node)) return;
+        for (int side = 0; side < 2; ++side)
+          for (auto const& [pair, visit] : batch) {
+            auto const& values = side == 0 ? pair->chosen : pair->rejected;
+            rows.push_back(
+                {.value = &get<name>(values),
+                 .parents = std::apply([](auto const&... parent) { return std::tuple{&parent...}; },
+                                       parents_of<name>(values)),
+                 .key = {.seed = options_.seed,
+                         .pair = pair->id,
+                         .node = static_cast<std::uint32_t>(node),
+                         .visit = visit,
+                         .draw = 0},
+                 .side = side});
+          }
+      }
+    });
+  }
+
+  void run_forward(batch_type batch, recording mode) {
+    if (batch.empty()) fail({"preference loss", "", "the batch is empty", "Give at least one pair"});
+    for_each_group([&](auto group) {
+      using policy_type = policy_of<group>;
+      auto& state = std::get<group>(groups_);
+      if constexpr (is_scored<policy_type>) {
+        gather_rows<group>(batch);
+        for_each_piece(state, [&](auto piece) {
+          state.records.push_back(reference_record<policy_type, Backend, T>(
+              reference_->template get<typename policy_type::model>(), policies_.template get<policy_type>(),
+              piece));
+          if (state.tapes.size() == state.ratios.size()) state.tapes.emplace_back();
+          auto& tape = state.tapes[state.ratios.size()];
+          tape.restart(state.trainable ? mode : recording::off);
+          state.ratios.push_back(ratio_of<group>(tape, state.records.back(), piece));
+        });
+      }
+    });
+  }
+
+  template <class State, class Visit>
+  void for_each_piece(State& state, Visit&& visit) {
+    auto const rows = static_cast<index_t>(state.rows.size());
+    for (index_t begin = 0; begin < rows; begin += piece_rows(rows))
+      visit(std::span(std::as_const(state.rows))
+                .subspan(static_cast<std::size_t>(begin),
+                         static_cast<std::size_t>(std::min(piece_rows(rows), rows - begin))));
+  }
+
+  template <std::size_t Group, class Record, class Piece>
+  variable<Backend, T> ratio_of(tape<Backend, T>& tape, Record const& record, Piece piece) {
+    using policy_type = policy_of<Group>;
+    auto ratio = log_ratio<policy_type>(tape, policy_->template get<typename policy_type::model>(), record,
+                                        policies_.template get<policy_type>(), piece);
+    if (ratio.extents() != shape{static_cast<index_t>(piece.size())})
+      fail({"preference loss", std::string(name_of<typename node_in_group<Group>::name>()),
+            "the policy scored " + to_string(ratio.extents()) + " for " + std::to_string(piece.size()) +
+                " rows",
+            "Return one number a row"});
+    return ratio;
+  }
+
+  /// Log-ratios of all slots → scores, losses and seeds.
+  std::pair<result_type, tensor<Backend, T>> fold(batch_type batch, double divisor) {
+    auto const pairs = static_cast<index_t>(batch.size());
+    auto const slots = static_cast<index_t>(System::node_count);
+    result_type result{.ratios = tensor<Backend, T>::zeros({slots, 2, pairs}),
+                       .scores = tensor<Backend, double>({2, pairs}),
+                       .losses = tensor<Backend, double>({pairs})};
+    for_each_group([&](auto group) {
+      for_each_part<group>(pairs, [&](index_t slot_element, auto const& state, std::size_t piece,
+                                      index_t piece_element, index_t count) {
+        Backend::copy(result.ratios.data() + slot_element, state.ratios[piece].value().data() + piece_element,
+                      static_cast<std::size_t>(count) * sizeof(T));
+      });
+    });
+
+    std::array<double, System::node_count> scales{};
+    for_each_node<System>([&](auto node) {
+      scales[System::slot_of[node]] =
+          is_active<System::group_of[node]>(node) ? options_.scales.values[node] : 0;
+    });
+    std::vector<double> weights;
+    for (auto const& [pair, visit] : batch) weights.push_back(pair->weight);
+    tensor<Backend, T> seeds({slots, 2, pairs});
+    implement<preference_op, Backend>::forward(
+        result.ratios.const_view(), tensor<Backend, double>::from_host({slots}, scales).const_view(),
+        tensor<Backend, double>::from_host({pairs}, weights).const_view(), options_.link, options_.beta,
+        divisor, result.scores.view(), result.losses.view(), seeds.view());
+    return {std::move(result), std::move(seeds)};
+  }
+
+  /// Matches a group's pieces with the slots they fill: visit(element of [slots, 2, pairs], state, piece,
+  /// element of the piece, count) for every maximal run that is contiguous on both sides.
+  template <std::size_t Group, class Visit>
+  void for_each_part(index_t pairs, Visit&& visit) {
+    auto& state = std::get<Group>(groups_);
+    auto const rows = static_cast<index_t>(state.rows.size());
+    if (rows == 0) return;
+    auto const piece_size = piece_rows(rows);
+    index_t row = 0;
+    for (auto const node : System::group_members(Group)) {
+      if (!is_active<Group>(node)) continue;
+      auto const slot_begin = static_cast<index_t>(System::slot_of[node]) * 2 * pairs;
+      for (index_t done = 0; done < 2 * pairs;) {
+        auto const piece = row / piece_size;
+        auto const count = std::min(2 * pairs - done, (piece + 1) * piece_size - row);
+        visit(slot_begin + done, state, static_cast<std::size_t>(piece), row - piece * piece_size, count);
+        done += count;
+        row += count;
+      }
+    }
+  }
+
+  template <std::size_t Group>
+  void backward_group(tensor<Backend, T> const& seeds, index_t pairs) {
+    auto& state = std::get<Group>(groups_);
+    if (!state.trainable || state.rows.empty()) return;
+    if constexpr (is_scored<policy_of<Group>>) {
+      std::vector<tensor<Backend, T>> upstream;
+      for (auto const& ratio : state.ratios) upstream.emplace_back(ratio.extents());
+      for_each_part<Group>(pairs, [&](index_t slot_element, auto const&, std::size_t piece,
+                                      index_t piece_element, index_t count) {
+        Backend::copy(upstream[piece].data() + piece_element, seeds.data() + slot_element,
+                      static_cast<std::size_t>(count) * sizeof(T));
+      });
+      std::size_t i = 0;
+      for_each_piece(state, [&](auto piece) {
+        auto& tape = state.tapes[i];
+        if (options_.two_pass) {
+          tape.restart(recording::on);
+          state.ratios[i] = ratio_of<Group>(tape, state.records[i], piece);
+        }
+        tape.backward(state.ratios[i], upstream[i]);
+        state.ratios[i] = {};
+        ++i;
+      });
+    }
+  }
+
+  void release() {
+    for_each_group([&](auto group) {
+      auto& state = std::get<group>(groups_);
+      state.ratios.clear();
+      for (auto& tape : state.tapes) tape.reset();
+      state.records.clear();
+      state.rows.clear();
+    });
+  }
+
+  models_type* policy_;
+  models_type* reference_;
+  policy_options<System> policies_;
+  preference_options<System, Link> options_;
+  typename states_of<std::make_index_sequence<System::group_count>>::type groups_{};
+};
+
+}  // namespace sysdpo

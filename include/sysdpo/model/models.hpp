@@ -1,0 +1,112 @@
+// The instances behind a system: one for each model description, however many nodes use it. The policy and
+// the reference of a training are two such values.
+#pragma once
+
+#include <memory>
+#include <tuple>
+#include <utility>
+
+#include "sysdpo/graph/system.hpp"
+#include "sysdpo/model/parameters.hpp"
+
+namespace sysdpo {
+
+namespace detail {
+
+template <class Models>
+struct model_tuples;
+
+template <class... Models>
+struct model_tuples<type_list<Models...>> {
+  using configs = std::tuple<typename Models::config...>;
+  template <class Backend, class Precision>
+  using instances = std::tuple<std::unique_ptr<typename Models::template instance<Backend, Precision>>...>;
+};
+
+}  // namespace detail
+
+/// The configurations of a system's models, in order of first appearance (`System::models`).
+template <class System>
+using model_configs = typename detail::model_tuples<typename System::models>::configs;
+
+template <class System, class Backend, class Precision = precision<float>>
+class models {
+ public:
+  using system = System;
+  using backend_type = Backend;
+  using precision_type = Precision;
+  using compute = typename Precision::compute;
+
+  /// Builds every model; weights depend on (seed, position of the model) alone.
+  explicit models(model_configs<System> const& configs, std::uint64_t seed = 0) : configs_(configs) {
+    for_each_index([&](auto index) {
+      using instance = typename std::tuple_element_t<index, decltype(instances_)>::element_type;
+      std::get<index>(instances_) =
+          std::make_unique<instance>(std::get<index>(configs), seed * System::model_count + index);
+    });
+  }
+
+  /// Independent instances with the same weights and the same frozen parts.
+  models(models const& other) : models(other.configs_) { copy_values(other); }
+  models(models&&) noexcept = default;
+  models& operator=(models const&) = delete;
+  models& operator=(models&&) noexcept = default;
+  ~models() = default;
+
+  /// The instance of a description, `get<transformer<author_weights>>()`; for `no_model` an empty one.
+  template <class Model>
+  [[nodiscard]] auto& get() {
+    if constexpr (std::is_same_v<Model, no_model>)
+      return none_;
+    else
+      return *std::get<System::models::template index_of<Model>>(instances_);
+  }
+  template <class Model>
+  [[nodiscard]] auto const& get() const {
+    return const_cast<models&>(*this).template get<Model>();
+  }
+
+  /// visit(model_index<I, Model>, instance) for every model; the first argument has `::model` and converts to
+  /// the index.
+  template <class Visit>
+  void for_each(Visit&& visit) {
+    for_each_index([&](auto index) { visit(model_index<index>{}, *std::get<index>(instances_)); });
+  }
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for_each_index(
+        [&](auto index) { visit(model_index<index>{}, std::as_const(*std::get<index>(instances_))); });
+  }
+
+  /// Takes over all weights, and which of them are frozen.
+  void copy_values(models const& other) {
+    for_each_index([&](auto index) {
+      auto& to = std::get<index>(instances_)->parameters();
+      auto const& from = std::as_const(*std::get<index>(other.instances_)).parameters();
+      to.copy_values(from);
+      auto source = from.begin();
+      for (auto& weight : to) weight.trainable = (source++)->trainable;
+    });
+  }
+
+  [[nodiscard]] model_configs<System> const& configs() const { return configs_; }
+
+  template <std::size_t Index>
+  struct model_index : std::integral_constant<std::size_t, Index> {
+    using model = typename System::models::template at<Index>;
+  };
+
+ private:
+  template <class Visit>
+  static void for_each_index(Visit&& visit) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (visit(std::integral_constant<std::size_t, I>{}), ...);
+    }(std::make_index_sequence<System::model_count>{});
+  }
+
+  no_model none_;
+  model_configs<System> configs_;
+  typename detail::model_tuples<typename System::models>::template instances<Backend, Precision> instances_;
+};
+
+}  // namespace sysdpo

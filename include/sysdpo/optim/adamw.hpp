@@ -1,0 +1,107 @@
+// AdamW (Loshchilov and Hutter 2019) for one parameter set: decoupled weight decay, bias-corrected moments,
+// frozen weights skipped.
+#pragma once
+
+#include <cmath>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "sysdpo/model/parameters.hpp"
+
+namespace sysdpo {
+
+struct adamw_op;
+struct squared_norm_op;
+
+struct adamw_options {
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 0.0;  ///< on weights of two or more axes only; gains and biases are never decayed
+};
+
+/// The numbers of one sweep, as `implement<adamw_op, Backend>` takes them.
+struct adamw_step {
+  double rate, beta1, beta2, epsilon, weight_decay;
+  double correction1, correction2;  ///< 1 − βᵗ
+  double gradient_scale;            ///< multiplies the gradient first: clipping
+};
+
+/// Σ over trainable weights of ‖gradient‖². Read on the host.
+template <class Backend, class Precision>
+[[nodiscard]] double squared_gradient_norm(parameter_set<Backend, Precision> const& weights) {
+  auto sum = tensor<Backend, double>::zeros({1});
+  for (auto const& weight : weights)
+    if (weight.trainable && weight.gradient.filled)
+      implement<squared_norm_op, Backend>::forward(weight.gradient.value.const_view(), sum.view());
+  return sum.to_host()[0];
+}
+
+template <class Backend, class Precision>
+class adamw {
+ public:
+  using accumulate = typename Precision::accumulate;
+
+  /// Moments of one weight; empty for one that was never stepped.
+  struct moments {
+    tensor<Backend, accumulate> first{};
+    tensor<Backend, accumulate> second{};
+  };
+
+  /// \throws error on a setting outside its range.
+  explicit adamw(adamw_options const& options = {}) : options_(options) {
+    auto const check = [](bool good, char const* name, double value) {
+      if (!good)
+        fail({"adamw", std::string(name) + " = " + std::to_string(value), "the value lies outside its range",
+              "Betas lie in [0, 1), epsilon is positive, weight decay not negative"});
+    };
+    check(options.beta1 >= 0 && options.beta1 < 1, "beta1", options.beta1);
+    check(options.beta2 >= 0 && options.beta2 < 1, "beta2", options.beta2);
+    check(options.epsilon > 0, "epsilon", options.epsilon);
+    check(options.weight_decay >= 0, "weight_decay", options.weight_decay);
+  }
+
+  /// One step on every trainable weight that has a gradient. Gradients stay; clear them with
+  /// parameter_set::clear_gradients.
+  void step(parameter_set<Backend, Precision>& weights, double rate, double gradient_scale = 1) {
+    moments_.resize(weights.size());
+    ++steps_;
+    auto state = moments_.begin();
+    for (auto& weight : weights) {
+      auto& [first, second] = *state++;
+      if (!weight.trainable || !weight.gradient.filled) continue;
+      if (!first) {
+        first = tensor<Backend, accumulate>::zeros(weight.value.extents());
+        second = tensor<Backend, accumulate>::zeros(weight.value.extents());
+      }
+      implement<adamw_op, Backend>::forward(
+          weight.value.view(), weight.gradient.value.const_view(), first.view(), second.view(),
+          adamw_step{.rate = rate,
+                     .beta1 = options_.beta1,
+                     .beta2 = options_.beta2,
+                     .epsilon = options_.epsilon,
+                     .weight_decay = weight.value.extents().rank() >= 2 ? options_.weight_decay : 0,
+                     .correction1 = 1 - std::pow(options_.beta1, static_cast<double>(steps_)),
+                     .correction2 = 1 - std::pow(options_.beta2, static_cast<double>(steps_)),
+                     .gradient_scale = gradient_scale});
+    }
+  }
+
+  [[nodiscard]] adamw_options const& options() const { return options_; }
+
+  // What a checkpoint keeps.
+  [[nodiscard]] index_t steps() const { return steps_; }
+  [[nodiscard]] std::vector<moments> const& state() const { return moments_; }
+  void restore(index_t steps, std::vector<moments> state) {
+    steps_ = steps;
+    moments_ = std::move(state);
+  }
+
+ private:
+  adamw_options options_;
+  index_t steps_ = 0;
+  std::vector<moments> moments_;
+};
+
+}  // namespace sysdpo

@@ -1,0 +1,84 @@
+// A categorical node: one row of logits for every combination of its parents' categories. Exact, and small
+// enough to be trained to the optimum that the theory predicts.
+#pragma once
+
+#include <tuple>
+
+#include "sysdpo/op/embedding.hpp"
+#include "sysdpo/op/log_softmax_gather.hpp"
+#include "sysdpo/policy/concept.hpp"
+
+namespace sysdpo {
+
+/// `Model` has `logits(tape) → variable [contexts, categories]` and `Value` is a `category<N>`. The context
+/// of a row is its parents' categories read as a number, the first parent most significant; without parents
+/// it is 0.
+template <class Model, class Value>
+struct tabular {
+  using value = Value;
+  using model = Model;
+  static constexpr loss_kind loss_is = loss_kind::exact;
+  static constexpr auto kind = "tabular";
+
+  /// Only categories may be parents.
+  template <class... Parents>
+  static constexpr bool accepts = (requires { Parents::categories; } && ...);
+
+  /// log p(value | parents) = log softmax(logits[context])[value], [rows].
+  /// \throws error if a value or parent is no category of its type.
+  template <class Backend, class T, class... Parents>
+  static variable<Backend, T> log_prob(tape<Backend, T>& tape, auto& model, detail::no_options const&,
+                                       std::span<scored_row<Value, Parents...> const> rows) {
+    std::vector<std::int32_t> contexts;
+    std::vector<std::int32_t> targets;
+    for (auto const& row : rows) {
+      contexts.push_back(context<Parents...>(row.parents));
+      targets.push_back(checked<Value>(*row.value));
+    }
+    auto const count = static_cast<index_t>(rows.size());
+    auto const logits =
+        embedding(tape, model.logits(tape), tensor<Backend, std::int32_t>::from_host({count}, contexts));
+    return log_softmax_gather(tape, logits, tensor<Backend, std::int32_t>::from_host({count}, targets));
+  }
+
+  /// Draws by inversion of the cumulative distribution.
+  template <class... Parents>
+  static drawn<Value> sample(auto& model, detail::no_options const&,
+                             std::span<drawn_request<Parents...> const> requests) {
+    auto const table = model.probabilities();
+    drawn<Value> result;
+    for (auto const& request : requests) {
+      auto const* const row = table.data() + context<Parents...>(request.parents) * Value::categories;
+      auto const u = static_cast<double>(uniform_at(philox_stream(request.key), 0));
+      double sum = 0;
+      int category = 0;
+      for (; category + 1 < Value::categories; ++category)
+        if ((sum += row[category]) > u) break;
+      result.values.push_back(category);
+      result.valid.push_back(true);
+    }
+    return result;
+  }
+
+ private:
+  template <class Category>
+  static std::int32_t checked(int category) {
+    if (category < 0 || category >= Category::categories)
+      fail({"tabular node", "category " + std::to_string(category),
+            "the type has categories 0 to " + std::to_string(Category::categories - 1), "Correct the data"});
+    return category;
+  }
+
+  template <class... Parents>
+  static std::int32_t context(std::tuple<typename Parents::type const*...> const& parents) {
+    std::int32_t index = 0;
+    std::apply(
+        [&](auto const*... parent) {
+          ((index = index * Parents::categories + checked<Parents>(*parent)), ...);
+        },
+        parents);
+    return index;
+  }
+};
+
+}  // namespace sysdpo
