@@ -1,5 +1,5 @@
 // expect: error: .*sysdpo graph: bad name
-// expect: rule::name_is_plain<slash, false>
+// expect: rule::name_is_plain<slash>
 #include <sysdpo/graph/system.hpp>
 
 #include "../graph/stand_ins.hpp"

@@ -1,5 +1,5 @@
 // expect: error: .*sysdpo graph: cycle
-// expect: rule::parent_comes_first<writer, editor, false>
+// expect: rule::parent_comes_first<writer, editor>
 #include <sysdpo/graph/system.hpp>
 
 #include "../graph/stand_ins.hpp"

@@ -1,5 +1,5 @@
 // expect: error: .*sysdpo graph: duplicate name
-// expect: rule::names_differ<panel<0>, panel_zero, false>
+// expect: rule::names_differ<panel<0>, panel_zero>
 #include <sysdpo/graph/system.hpp>
 
 #include "../graph/stand_ins.hpp"

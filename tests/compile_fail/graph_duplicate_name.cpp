@@ -1,5 +1,5 @@
 // expect: error: .*sysdpo graph: duplicate name
-// expect: rule::names_differ<writer, second_writer, false>
+// expect: rule::names_differ<writer, second_writer>
 #include <sysdpo/graph/system.hpp>
 
 #include "../graph/stand_ins.hpp"

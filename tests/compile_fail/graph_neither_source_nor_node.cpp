@@ -1,5 +1,5 @@
 // expect: error: .*sysdpo graph: a system takes only source<[.]{3}> and node<[.]{3}>
-// expect: rule::is_source_or_node<prompt, false>
+// expect: rule::is_source_or_node<prompt>
 #include <sysdpo/graph/system.hpp>
 
 #include "../graph/stand_ins.hpp"

@@ -1,5 +1,5 @@
 // expect: error: .*sysdpo graph: bad name
-// expect: rule::name_is_plain<nameless, false>
+// expect: rule::name_is_plain<nameless>
 #include <sysdpo/graph/system.hpp>
 
 #include "../graph/stand_ins.hpp"

@@ -1,5 +1,5 @@
 // expect: error: .*sysdpo graph: unknown name
-// expect: rule::name_is_declared<editor, false>
+// expect: rule::name_is_declared<editor>
 #include <sysdpo/graph/system.hpp>
 
 #include "../graph/stand_ins.hpp"

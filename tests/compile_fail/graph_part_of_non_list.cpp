@@ -1,5 +1,5 @@
 // expect: error: .*sysdpo graph: part of a non-list
-// expect: rule::part_is_of_a_list<sysdpo::part<prompt, 0>, sysdpo::text, false>
+// expect: rule::part_is_of_a_list<sysdpo::part<prompt, 0>, sysdpo::text>
 #include <sysdpo/graph/system.hpp>
 
 #include "../graph/stand_ins.hpp"

@@ -1,5 +1,5 @@
 // expect: error: .*sysdpo graph: no such node
-// expect: rule::name_is_a_node<prompt, false>
+// expect: rule::name_is_a_node<prompt>
 #include <sysdpo/graph/system.hpp>
 
 #include "../graph/stand_ins.hpp"

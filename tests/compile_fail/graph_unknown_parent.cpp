@@ -1,5 +1,5 @@
 // expect: error: .*sysdpo graph: unknown parent
-// expect: rule::parent_is_declared<writer, prompt, false>
+// expect: rule::parent_is_declared<writer, prompt>
 #include <sysdpo/graph/system.hpp>
 
 #include "../graph/stand_ins.hpp"

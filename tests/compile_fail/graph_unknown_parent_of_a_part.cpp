@@ -1,5 +1,5 @@
 // expect: error: .*sysdpo graph: unknown parent
-// expect: rule::parent_is_declared<writer, sysdpo::part<prompt, 1>, false>
+// expect: rule::parent_is_declared<writer, sysdpo::part<prompt, 1> ?>
 #include <sysdpo/graph/system.hpp>
 
 #include "../graph/stand_ins.hpp"

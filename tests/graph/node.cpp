@@ -42,14 +42,15 @@ struct no_loss_kind {
   using model = sysdpo::no_model;
 };
 
-struct no_value_type {
+struct no_value_type : stand_in::tool<sysdpo::text> {
   using value = int;
-  using model = sysdpo::no_model;
-  static constexpr auto loss_is = sysdpo::loss_kind::exact;
 };
 
+struct last_of_its_kind final : stand_in::tool<sysdpo::text> {};
+
 static_assert(sysdpo::node_policy<stand_in::tool<sysdpo::scalar>>);
-static_assert(!sysdpo::node_policy<no_loss_kind> && !sysdpo::node_policy<no_value_type>);
+static_assert(!sysdpo::node_policy<no_loss_kind> && !sysdpo::node_policy<no_value_type> &&
+              !sysdpo::node_policy<last_of_its_kind>);
 
 using author = stand_in::autoregressive<stand_in::language_model<weights>>;
 using written = sysdpo::node<writer, author, sysdpo::from<>>;

@@ -58,7 +58,7 @@ TEST_CASE("an image keeps channels innermost") {
 
 TEST_CASE("an image refuses another number of numbers") {
   using picture = sysdpo::image<3, 4, 5>::type;
-  std::size_t const count = GENERATE(0, 59, 61);
+  std::size_t const count = GENERATE(std::size_t{0}, std::size_t{59}, std::size_t{61});
   CHECK_THROWS_WITH(picture(std::vector<float>(count)),
                     Catch::Matchers::ContainsSubstring("4 x 5, 3 channels") &&
                         Catch::Matchers::ContainsSubstring(std::to_string(count) + " numbers instead of 60"));

@@ -1,6 +1,6 @@
-// The rules that a system must keep, each a struct of its own: when one is broken, the compiler's note on it
-// prints the pair of offenders as template arguments, `parent_is_declared<writer, prompt, false>`. Nothing
-// exists at run time.
+// The rules that a system must keep, each a struct of its own. Only a broken rule is ever instantiated, and
+// the compiler's note on it prints the offenders as template arguments: `rule::parent_is_declared<writer,
+// prompt>`. Nothing exists at run time.
 #pragma once
 
 #include <cstddef>
@@ -15,107 +15,110 @@ namespace sysdpo {
 
 namespace rule {
 
-template <class Declaration, bool Holds>
+/// False, once the compiler knows the offenders.
+template <class... Offenders>
+inline constexpr bool kept = false;
+
+template <class Given>
 struct is_source_or_node {
-  static_assert(Holds,
+  static_assert(kept<Given>,
                 "sysdpo graph: a system takes only source<...> and node<...>; the note names <what it got>");
-  static constexpr bool holds = Holds;
 };
 
-template <class System, bool Holds>
+template <class System>
 struct has_nodes {
-  static_assert(Holds,
+  static_assert(kept<System>,
                 "sysdpo graph: no nodes: a system needs at least one node; the note names <the system>");
-  static constexpr bool holds = Holds;
 };
 
-template <class Name, bool Holds>
+template <class Name>
 struct name_is_plain {
-  static_assert(
-      Holds,
-      "sysdpo graph: bad name: it needs static constexpr auto name = \"...\" of letters, digits, '_' "
-      "and '-', and an index, if any, not below 0; the note names <the name>");
-  static constexpr bool holds = Holds;
+  static_assert(kept<Name>,
+                "sysdpo graph: bad name: it needs static constexpr auto name = \"...\" of letters, digits, "
+                "'_' and '-', and an index, if any, not below 0; the note names <the name>");
 };
 
-template <class First, class Second, bool Holds>
+template <class First, class Second>
 struct names_differ {
-  static_assert(Holds,
+  static_assert(kept<First, Second>,
                 "sysdpo graph: duplicate name: the note names <first, second> that are called the same");
-  static constexpr bool holds = Holds;
 };
 
-template <class Child, class Parent, bool Holds>
+template <class Child, class Parent>
 struct parent_is_declared {
   static_assert(
-      Holds,
+      kept<Child, Parent>,
       "sysdpo graph: unknown parent: the system declares no such name; the note names <child, parent>");
-  static constexpr bool holds = Holds;
 };
 
-template <class Child, class Parent, bool Holds>
+template <class Child, class Parent>
 struct parent_comes_first {
   static_assert(
-      Holds,
+      kept<Child, Parent>,
       "sysdpo graph: cycle: a parent must be declared before its child; the note names <child, parent>");
-  static constexpr bool holds = Holds;
 };
 
-template <class Part, class ParentValue, bool Holds>
+template <class Part, class ParentValue>
 struct part_is_of_a_list {
   static_assert(
-      Holds,
+      kept<Part, ParentValue>,
       "sysdpo graph: part of a non-list: only lists have parts; the note names <part, parent's value>");
-  static constexpr bool holds = Holds;
 };
 
-template <class Part, class ParentValue, bool Holds>
+template <class Part, class ParentValue>
 struct part_is_in_range {
-  static_assert(Holds, "sysdpo graph: part out of range of the list; the note names <part, parent's value>");
-  static constexpr bool holds = Holds;
+  static_assert(kept<Part, ParentValue>,
+                "sysdpo graph: part out of range of the list; the note names <part, parent's value>");
 };
 
-template <class Child, class Policy, class ParentValues, bool Holds>
+template <class Child, class Policy, class ParentValues>
 struct parent_values_fit {
-  static_assert(
-      Holds,
-      "sysdpo graph: value types do not fit: the policy does not accept its parents' values; the note names "
-      "<child, policy, parents' values>");
-  static constexpr bool holds = Holds;
+  static_assert(kept<Child, Policy, ParentValues>,
+                "sysdpo graph: value types do not fit: the policy does not accept its parents' values; the "
+                "note names <child, policy, parents' values>");
 };
 
-template <class First, class Second, bool Holds>
+template <class First, class Second>
 struct tag_has_one_model {
-  static_assert(Holds,
+  static_assert(kept<First, Second>,
                 "sysdpo graph: one tag, two models: weights belong to one model description; the note names "
                 "<first, second>");
-  static constexpr bool holds = Holds;
 };
 
-template <class Name, bool Holds>
+template <class Name>
 struct name_is_declared {
   static_assert(
-      Holds,
+      kept<Name>,
       "sysdpo graph: unknown name: the system declares no such source or node; the note names <the name>");
-  static constexpr bool holds = Holds;
 };
 
-template <class Name, bool Holds>
+template <class Name>
 struct name_is_a_node {
   static_assert(
-      Holds, "sysdpo graph: no such node: only what a node<...> declares has one; the note names <the name>");
-  static constexpr bool holds = Holds;
+      kept<Name>,
+      "sysdpo graph: no such node: only what a node<...> declares has one; the note names <the name>");
 };
 
 }  // namespace rule
 
 namespace detail {
 
+/// The broken rules among those checked, as a list: empty where `Holds`, else `Rule`, still uninstantiated.
+template <bool Holds, class Rule>
+using broken_unless = std::conditional_t<Holds, type_list<>, type_list<Rule>>;
+
+/// Instantiates broken rules, which makes the compiler say so.
+template <class Rules>
+struct report;
+
+template <class... Rules>
+struct report<type_list<Rules...>> : Rules... {};
+
 /// Where `Name` is declared; the number of declarations where it is not.
 template <class Name, class... Declarations>
 inline constexpr std::size_t position_of = type_list<typename Declarations::name...>::template index_of<Name>;
 
-/// The value type that a parent hands to its child, given where the parent is declared.
+/// The value type that a parent, which must be declared, hands to its child.
 template <class Parent, class... Declarations>
 struct referenced {
   using value = typename type_list<Declarations...>::template at<position_of<Parent, Declarations...>>::value;
@@ -127,7 +130,7 @@ struct referenced<part<Name, Index>, Declarations...> {
 };
 
 template <class Name>
-constexpr bool plain_name() {
+constexpr bool is_plain() {
   if constexpr (named<Name>) {
     if constexpr (requires { Name::index; }) {
       if (Name::index < 0) return false;
@@ -148,115 +151,146 @@ struct accepts_name {
 template <class Policy>
 struct policy_and_accepts_name : Policy, accepts_name {};
 
-/// Whether `Policy` has a member called `accepts`, whatever its template parameters: then the name is
+/// Whether `Policy` has a member called `accepts`, whatever its template parameters: if so, the name is
 /// ambiguous in a class that inherits it twice.
 template <class Policy>
 inline constexpr bool declares_accepts = !requires { &policy_and_accepts_name<Policy>::accepts; };
 
+template <class Policy, class... ParentValues>
+constexpr bool accepts() {
+  if constexpr (requires { Policy::template accepts<ParentValues...>; }) {
+    return Policy::template accepts<ParentValues...>;
+  }
+  return !declares_accepts<Policy>;
+}
+
+/// The checks of one system, one stage after the other: a stage is looked at only if those before it hold, so
+/// that one mistake is reported once.
 template <class... Declarations>
 struct checks {
+  // Names.
+
+  template <class... Rest>
+  struct duplicates {
+    using broken = type_list<>;
+  };
+
   template <class First, class... Rest>
-  static constexpr bool names_differ() {
-    bool const first_differs =
-        (rule::names_differ<typename First::name, typename Rest::name,
-                            name_of<typename First::name>() != name_of<typename Rest::name>()>::holds &&
-         ... && true);
-    if constexpr (sizeof...(Rest) > 0) {
-      return names_differ<Rest...>() && first_differs;
-    }
-    return first_differs;
-  }
+  struct duplicates<First, Rest...> {
+    using broken =
+        concatenate<broken_unless<name_of<First>() != name_of<Rest>(), rule::names_differ<First, Rest>>...,
+                    typename duplicates<Rest...>::broken>;
+  };
+
+  // Edges.
 
   template <class Child, class Parent>
-  static constexpr bool edge_holds() {
+  static constexpr auto check_edge() {
     constexpr std::size_t parent = position_of<typename reference<Parent>::name, Declarations...>;
-    constexpr std::size_t child = position_of<typename Child::name, Declarations...>;
-    if constexpr (rule::parent_is_declared<typename Child::name, Parent,
-                                           (parent < sizeof...(Declarations))>::holds) {
-      return rule::parent_comes_first<typename Child::name, Parent, (parent < child)>::holds;
+    constexpr std::size_t child = position_of<Child, Declarations...>;
+    if constexpr (parent == sizeof...(Declarations)) {
+      return type_list<rule::parent_is_declared<Child, Parent>>{};
+    } else {
+      return broken_unless<(parent < child), rule::parent_comes_first<Child, Parent>>{};
     }
-    return false;
-  }
-
-  template <class Parent>
-  struct part_check {
-    static constexpr bool holds = true;
-  };
-
-  template <class Name, int Index>
-  struct part_check<part<Name, Index>> {
-    static constexpr bool check() {
-      using value = typename referenced<Name, Declarations...>::value;
-      if constexpr (rule::part_is_of_a_list<part<Name, Index>, value, list_value<value>>::holds) {
-        return rule::part_is_in_range<part<Name, Index>, value, (Index >= 0 && Index < value::length)>::holds;
-      }
-      return false;
-    }
-    static constexpr bool holds = check();
-  };
-
-  template <class Policy, class... ParentValues>
-  static constexpr bool accepted() {
-    if constexpr (requires { Policy::template accepts<ParentValues...>; }) {
-      return Policy::template accepts<ParentValues...>;
-    }
-    return !declares_accepts<Policy>;
   }
 
   template <class Declaration>
-  struct of {
-    static constexpr bool edges_hold = true;
-    static constexpr bool values_fit() { return true; }
+  struct edges_of {
+    using broken = type_list<>;
   };
 
   template <class Name, class Policy, class... Parents>
-  struct of<node<Name, Policy, from<Parents...>>> {
-    static constexpr bool edges_hold =
-        (edge_holds<node<Name, Policy, from<Parents...>>, Parents>() && ... && true);
+  struct edges_of<node<Name, Policy, from<Parents...>>> {
+    using broken = concatenate<decltype(check_edge<Name, Parents>())...>;
+  };
 
-    static constexpr bool values_fit() {
-      if constexpr ((part_check<Parents>::holds && ... && true)) {
-        return rule::parent_values_fit<
-            Name, Policy, from<typename referenced<Parents, Declarations...>::value...>,
-            accepted<Policy, typename referenced<Parents, Declarations...>::value...>()>::holds;
+  // Values.
+
+  template <class Parent>
+  struct part_of {
+    using broken = type_list<>;
+  };
+
+  template <class Name, int Index>
+  struct part_of<part<Name, Index>> {
+    static constexpr auto check() {
+      using value = typename referenced<Name, Declarations...>::value;
+      if constexpr (list_value<value>) {
+        return broken_unless<(Index >= 0 && Index < value::length),
+                             rule::part_is_in_range<part<Name, Index>, value>>{};
+      } else {
+        return type_list<rule::part_is_of_a_list<part<Name, Index>, value>>{};
       }
-      return false;
     }
+    using broken = decltype(check());
+  };
+
+  template <class Declaration>
+  struct values_of {
+    using broken = type_list<>;
+  };
+
+  template <class Name, class Policy, class... Parents>
+  struct values_of<node<Name, Policy, from<Parents...>>> {
+    static constexpr auto check() {
+      using broken_parts = concatenate<typename part_of<Parents>::broken...>;
+      if constexpr (broken_parts::size > 0) {
+        return broken_parts{};
+      } else {
+        return broken_unless<
+            accepts<Policy, typename referenced<Parents, Declarations...>::value...>(),
+            rule::parent_values_fit<Name, Policy,
+                                    from<typename referenced<Parents, Declarations...>::value...>>>{};
+      }
+    }
+    using broken = decltype(check());
+  };
+
+  // Models.
+
+  template <class Models>
+  struct shared_tags {
+    using broken = type_list<>;
   };
 
   template <class First, class... Rest>
-  static constexpr bool tags_have_one_model(type_list<First, Rest...>) {
-    bool const first_holds =
-        (rule::tag_has_one_model<First, Rest,
-                                 !std::is_same_v<typename First::tag, typename Rest::tag>>::holds &&
-         ... && true);
-    return tags_have_one_model(type_list<Rest...>{}) && first_holds;
-  }
-  static constexpr bool tags_have_one_model(type_list<>) { return true; }
+  struct shared_tags<type_list<First, Rest...>> {
+    using broken = concatenate<broken_unless<!std::is_same_v<typename First::tag, typename Rest::tag>,
+                                             rule::tag_has_one_model<First, Rest>>...,
+                               typename shared_tags<type_list<Rest...>>::broken>;
+  };
 
-  template <class System>
-  static constexpr bool names_hold() {
-    if constexpr ((rule::is_source_or_node<Declarations, is_declaration<Declarations>>::holds && ... &&
-                   true)) {
-      if constexpr (rule::has_nodes<System, (is_node<Declarations> || ...)>::holds &&
-                    (rule::name_is_plain<typename Declarations::name,
-                                         plain_name<typename Declarations::name>()>::holds &&
-                     ... && true)) {
-        return names_differ<Declarations...>();
-      }
-    }
-    return false;
-  }
-
-  /// Every rule, the later ones only where the earlier ones hold, so that one mistake gives one message.
+  /// The broken rules of the first stage that has any.
   template <class System, class Models>
-  static constexpr bool hold() {
-    if constexpr (names_hold<System>()) {
-      if constexpr ((of<Declarations>::edges_hold && ...)) {
-        return (of<Declarations>::values_fit() && ...) && tags_have_one_model(Models{});
-      }
+  static constexpr auto check() {
+    using strangers =
+        concatenate<broken_unless<is_declaration<Declarations>, rule::is_source_or_node<Declarations>>...>;
+    if constexpr (strangers::size > 0) {
+      return strangers{};
+    } else if constexpr (!(is_node<Declarations> || ...)) {
+      return type_list<rule::has_nodes<System>>{};
+    } else if constexpr (!(is_plain<typename Declarations::name>() && ...)) {
+      return concatenate<broken_unless<is_plain<typename Declarations::name>(),
+                                       rule::name_is_plain<typename Declarations::name>>...>{};
+    } else if constexpr (duplicates<typename Declarations::name...>::broken::size > 0) {
+      return typename duplicates<typename Declarations::name...>::broken{};
+    } else if constexpr (concatenate<typename edges_of<Declarations>::broken...>::size > 0) {
+      return concatenate<typename edges_of<Declarations>::broken...>{};
+    } else {
+      return concatenate<typename values_of<Declarations>::broken..., typename shared_tags<Models>::broken>{};
     }
-    return false;
+  }
+
+  /// The broken rules of a reference to a value, made from outside the system.
+  template <class Reference>
+  static constexpr auto check_reference() {
+    using name = typename reference<Reference>::name;
+    if constexpr (position_of<name, Declarations...> == sizeof...(Declarations)) {
+      return type_list<rule::name_is_declared<name>>{};
+    } else {
+      return typename part_of<Reference>::broken{};
+    }
   }
 };
 

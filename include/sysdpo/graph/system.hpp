@@ -58,26 +58,16 @@ constexpr loss_kind loss_of(type_list<Nodes...>) {
 template <class Name, class... Nodes>
 constexpr std::size_t index_of_node(type_list<Nodes...>) {
   constexpr std::size_t index = position_of<Name, Nodes...>;
-  return rule::name_is_a_node<Name, (index < sizeof...(Nodes))>::holds ? index : 0;
-}
-
-template <class Reference, class... Declarations>
-constexpr bool reference_holds() {
-  constexpr std::size_t position = position_of<typename reference<Reference>::name, Declarations...>;
-  if constexpr (rule::name_is_declared<typename reference<Reference>::name,
-                                       (position < sizeof...(Declarations))>::holds) {
-    return checks<Declarations...>::template part_check<Reference>::holds;
-  }
-  return false;
+  using broken = broken_unless<(index < sizeof...(Nodes)), rule::name_is_a_node<Name>>;
+  return sizeof(report<broken>) > 0 ? index : 0;
 }
 
 /// The value type that a reference from outside the system names; has no `type` where it names none.
-template <class Reference, class... Declarations>
-struct value_of {};
+template <class Broken, class Reference, class... Declarations>
+struct value_of : report<Broken> {};
 
 template <class Reference, class... Declarations>
-  requires(reference_holds<Reference, Declarations...>())
-struct value_of<Reference, Declarations...> {
+struct value_of<type_list<>, Reference, Declarations...> {
   using type = typename referenced<Reference, Declarations...>::value;
 };
 
@@ -167,8 +157,9 @@ struct system {
   /// The distinct model descriptions, in order of first appearance; `no_model` is none.
   using models = typename detail::distinct_of<concatenate<detail::models_in<Declarations>...>>::type;
 
-  static_assert(detail::checks<Declarations...>::template hold<system, models>(),
-                "sysdpo graph: this system breaks the rule named in the error above");
+  /// The broken rules: none, or else the next line makes the compiler report them.
+  using broken_rules = decltype(detail::checks<Declarations...>::template check<system, models>());
+  static_assert(sizeof(detail::report<broken_rules>) > 0);
 
   static constexpr std::size_t source_count = sources::size;
   static constexpr std::size_t node_count = nodes::size;
@@ -181,7 +172,9 @@ struct system {
 
   /// The value type of a source, a node, or a part of one.
   template <class Reference>
-  using value_of = typename detail::value_of<Reference, Declarations...>::type;
+  using value_of = typename detail::value_of<
+      decltype(detail::checks<Declarations...>::template check_reference<Reference>()), Reference,
+      Declarations...>::type;
 
   /// The index among the nodes of the node called `Name`.
   template <class Name>
@@ -199,17 +192,18 @@ struct system {
   // scoring, their rows make one batch, even where one node is an ancestor of another. Groups are counted in
   // order of first appearance, and slots order the nodes so that a group's members are neighbours.
 
-  static constexpr std::size_t group_count = detail::grouping<system, nodes>::keys::size;
+  /// Nodes that can be grouped: all, unless a rule is broken and reported.
+  using grouping = detail::grouping<system, std::conditional_t<broken_rules::size == 0, nodes, type_list<>>>;
+
+  static constexpr std::size_t group_count = grouping::keys::size;
   /// Group of each node.
-  static constexpr std::array<std::size_t, node_count> group_of = detail::grouping<system, nodes>::group_of;
+  static constexpr std::array<std::size_t, node_count> group_of = grouping::group_of;
   /// Node in each slot.
-  static constexpr std::array<std::size_t, node_count> node_in_slot =
-      detail::grouping<system, nodes>::node_in_slot;
+  static constexpr std::array<std::size_t, node_count> node_in_slot = grouping::node_in_slot;
   /// Slot of each node: the inverse of `node_in_slot`.
-  static constexpr std::array<std::size_t, node_count> slot_of = detail::grouping<system, nodes>::slot_of;
+  static constexpr std::array<std::size_t, node_count> slot_of = grouping::slot_of;
   /// Group g has the slots from `group_begin[g]` up to `group_begin[g + 1]`.
-  static constexpr std::array<std::size_t, group_count + 1> group_begin =
-      detail::grouping<system, nodes>::begin;
+  static constexpr std::array<std::size_t, group_count + 1> group_begin = grouping::begin;
 
   /// The nodes of a group, in topological order.
   static constexpr std::span<std::size_t const> group_members(std::size_t group) {
