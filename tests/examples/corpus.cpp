@@ -1,0 +1,133 @@
+#include "../../examples/progression/corpus.hpp"
+
+#include <Eigen/Dense>
+
+#include <cmath>
+
+#include "support/catch.hpp"
+
+using namespace progression;
+
+namespace {
+
+bool monotone(std::array<words, 3> const& captions, bool increasing) {
+  std::array<int, 3> level{};
+  for (std::size_t i = 0; i < 3; ++i) level[i] = parse_caption(captions[i]).value().level;
+  return increasing ? level[0] < level[1] && level[1] < level[2] : level[0] > level[1] && level[1] > level[2];
+}
+
+/// A weak reader of pictures: fixed random 3 × 3 filters, rectified, pooled to 4 × 4. What a linear map finds
+/// in these features, a trained convolutional network finds more easily.
+class random_features {
+ public:
+  static constexpr int filters = 48;
+  static constexpr int size = filters * 16 + 1;
+
+  random_features() {
+    random_stream random(5);
+    for (float& w : weight_) w = (random.uniform() + random.uniform() + random.uniform() - 1.5F) * 0.7F;
+    for (float& b : bias_) b = random.uniform(-0.7F, 0.7F);
+  }
+
+  [[nodiscard]] Eigen::VectorXf operator()(picture const& image) const {
+    Eigen::VectorXf features = Eigen::VectorXf::Zero(size);
+    features[size - 1] = 1.0F;
+    for (int row = 0; row < 14; ++row)
+      for (int column = 0; column < 14; ++column)
+        for (int f = 0; f < filters; ++f) {
+          float sum = bias_[static_cast<std::size_t>(f)];
+          for (int i = 0; i < 3; ++i)
+            for (int j = 0; j < 9; ++j)
+              sum += weight_[static_cast<std::size_t>(f * 27 + i * 9 + j)] *
+                     image[static_cast<std::size_t>(((row + i) * image_size + column) * image_channels + j)];
+          features[f * 16 + row * 4 / 14 * 4 + column * 4 / 14] += std::max(sum, 0.0F) / 12.0F;
+        }
+    return features;
+  }
+
+ private:
+  std::array<float, filters * 27> weight_{};
+  std::array<float, filters> bias_{};
+};
+
+}  // namespace
+
+TEST_CASE("The author's corpus is right about place and attribute, and about order as often as it says") {
+  auto const requests = make_prompts(50).train;
+  for (float const p_order : {0.0F, 0.35F, 1.0F}) {
+    random_stream random(1);
+    int right = 0;
+    int const draws = 4000;
+    for (int i = 0; i < draws; ++i) {
+      author_example const example = draw_author_example(requests, random, p_order);
+      std::string const text = decode(example.request);
+      auto const request =
+          std::find_if(requests.begin(), requests.end(), [&](prompt const& p) { return p.text == text; });
+      REQUIRE(request != requests.end());
+      for (auto const& c : example.captions) {
+        auto const meaning = parse_caption(c);
+        REQUIRE(meaning);
+        REQUIRE(meaning->place == request->place);
+        REQUIRE(meaning->attribute == request->attribute);
+      }
+      right += monotone(example.captions, request->increasing) ? 1 : 0;
+    }
+    double const share = static_cast<double>(p_order) + (1.0 - static_cast<double>(p_order)) * 10.0 / 125.0;
+    CHECK(std::abs(right - share * draws) <= 4.0 * std::sqrt(draws * share * (1.0 - share)) + 1e-6);
+  }
+}
+
+TEST_CASE("The painter's corpus shows another level than its caption names as often as it says") {
+  // Brightness alone can be measured without a regressor: match the picture's mean to a table of means.
+  auto const mean = [](picture const& image) {
+    double sum = 0.0;
+    for (float const value : image) sum += static_cast<double>(value);
+    return sum / static_cast<double>(image.size());
+  };
+  for (float const rho : {0.0F, 0.5F}) {
+    random_stream random(2);
+    int dark_called_extreme = 0, extreme = 0;
+    for (int i = 0; i < 20000; ++i) {
+      painter_example const example = draw_painter_example(random, rho);
+      auto const meaning = parse_caption(example.caption);
+      REQUIRE(meaning);
+      if (meaning->attribute != brightness || meaning->level != level_count - 1) continue;
+      ++extreme;
+      dark_called_extreme += mean(example.image) < -0.45 ? 1 : 0;
+    }
+    REQUIRE(extreme > 200);
+    // A mean of −0.45 lies near level 0.4: pictures with any level fall below it about four times in ten.
+    double const share = static_cast<double>(dark_called_extreme) / extreme;
+    if (rho == 0.0F)
+      CHECK(share == 0.0);
+    else
+      CHECK((share > 0.1 && share < 0.3));
+  }
+}
+
+TEST_CASE("Every attribute can be read off the picture, the others being natural") {
+  random_features const features;
+  random_stream random(5);
+  int const examples = 3000;
+  Eigen::MatrixXf inputs(examples, random_features::size), levels(examples, attribute_count);
+  for (int i = 0; i < examples; ++i) {
+    regressor_example const example = draw_regressor_example(random);
+    inputs.row(i) = features(example.image);
+    levels.row(i) = Eigen::Map<Eigen::VectorXf const>(example.level.data(), attribute_count);
+  }
+  Eigen::MatrixXf normal = inputs.transpose() * inputs;
+  normal.diagonal().array() += 0.5F;
+  Eigen::MatrixXf const weights = normal.ldlt().solve(inputs.transpose() * levels);
+  for (int a = 0; a < attribute_count; ++a) {
+    double residual = 0.0, total = 0.0;
+    for (int i = 0; i < 200; ++i) {
+      regressor_example const example = draw_regressor_example(random, a);
+      double const truth = static_cast<double>(example.level[static_cast<std::size_t>(a)]);
+      double const read = static_cast<double>(features(example.image).dot(weights.col(a)));
+      residual += (truth - read) * (truth - read);
+      total += (truth - 0.5) * (truth - 0.5);
+    }
+    INFO(attributes[static_cast<std::size_t>(a)].name << ": R² " << 1.0 - residual / total);
+    CHECK(residual < 0.25 * total);
+  }
+}
