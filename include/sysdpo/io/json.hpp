@@ -1,0 +1,176 @@
+// Reading JSON with errors that say where: the file (and line), the place within the document, the cause.
+// Stricter than the parser underneath: a key that appears twice in one object is refused.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "sysdpo/core/error.hpp"
+#include "sysdpo/io/file.hpp"
+
+namespace sysdpo {
+
+using json = nlohmann::json;
+
+/// Parses one JSON document; `thing` and `place` head the error if it is malformed, not UTF-8, or repeats a
+/// key.
+inline json parse_json(std::string_view text, std::string const& thing, std::string const& place) {
+  std::vector<std::set<std::string>> open_objects;
+  auto const refuse_repeated_keys = [&](int, json::parse_event_t event, json& parsed) {
+    if (event == json::parse_event_t::object_start) open_objects.emplace_back();
+    if (event == json::parse_event_t::object_end) open_objects.pop_back();
+    if (event == json::parse_event_t::key && !open_objects.back().insert(parsed.get<std::string>()).second)
+      fail({.thing = thing,
+            .place = place,
+            .cause = fmt::format("the key '{}' appears twice in one object", parsed.get<std::string>()),
+            .remedy = "Keep one of the two"});
+    return true;
+  };
+  try {
+    return json::parse(text, refuse_repeated_keys);
+  } catch (json::exception const& caught) {
+    // The parser's message is "[json.exception.parse_error.101] parse error at line 1, column 5: ...".
+    std::string_view message = caught.what();
+    if (auto const end = message.find("] "); end != message.npos) message.remove_prefix(end + 2);
+    fail({.thing = thing,
+          .place = place,
+          .cause = "malformed JSON, " + std::string(message),
+          .remedy = "Write valid JSON in UTF-8"});
+  }
+}
+
+/// A place in a JSON document that knows where it is. The document must outlive it.
+class json_view {
+ public:
+  json_view(json const& value, std::string thing, std::string place, std::string pointer = "")
+      : value_(&value), thing_(std::move(thing)), place_(std::move(place)), pointer_(std::move(pointer)) {}
+
+  [[nodiscard]] json const& value() const noexcept { return *value_; }
+
+  /// Fails at this place.
+  [[noreturn]] void fail(std::string cause, std::string remedy) const {
+    sysdpo::fail({.thing = thing_,
+                  .place = pointer_.empty() ? place_ : place_ + ", " + pointer_,
+                  .cause = std::move(cause),
+                  .remedy = std::move(remedy)});
+  }
+
+  [[nodiscard]] bool contains(std::string const& key) const {
+    return value_->is_object() && value_->contains(key);
+  }
+
+  /// The member `key` of an object.
+  [[nodiscard]] json_view at(std::string const& key) const {
+    expect(value_->is_object(), "an object");
+    auto const found = value_->find(key);
+    if (found == value_->end()) fail(fmt::format("'{}' is missing", key), fmt::format("Give '{}'", key));
+    return {*found, thing_, place_, pointer_ + "/" + key};
+  }
+
+  /// Element `index` of an array, index < size().
+  [[nodiscard]] json_view at(std::size_t index) const {
+    return {(*value_)[index], thing_, place_, pointer_ + "/" + std::to_string(index)};
+  }
+
+  /// The number of elements of an array.
+  [[nodiscard]] std::size_t size() const {
+    expect(value_->is_array(), "an array");
+    return value_->size();
+  }
+
+  /// Fails if an object has a member that is not in `known`: most often one misspelt.
+  void allow_only(std::vector<std::string> const& known) const {
+    expect(value_->is_object(), "an object");
+    for (auto const& [key, ignored] : value_->items()) {
+      bool found = false;
+      for (auto const& name : known) found = found || name == key;
+      if (!found)
+        fail(fmt::format("'{}' is not known here", key), fmt::format("Known are {}", fmt::join(known, ", ")));
+    }
+  }
+
+  [[nodiscard]] std::string string() const {
+    expect(value_->is_string(), "a string");
+    return value_->get<std::string>();
+  }
+
+  [[nodiscard]] bool boolean() const {
+    expect(value_->is_boolean(), "true or false");
+    return value_->get<bool>();
+  }
+
+  /// An integer in [low, high].
+  template <std::signed_integral T = std::int64_t>
+  [[nodiscard]] T integer(T low = std::numeric_limits<T>::min(),
+                          T high = std::numeric_limits<T>::max()) const {
+    expect(value_->is_number_integer(), "an integer");
+    bool const is_large =
+        value_->is_number_unsigned() &&
+        value_->get<std::uint64_t>() > std::uint64_t{std::numeric_limits<std::int64_t>::max()};
+    auto const number = is_large ? 0 : value_->get<std::int64_t>();
+    if (is_large || number < low || number > high)
+      fail(fmt::format("{} is out of range", value_->dump()),
+           fmt::format("Give an integer from {} to {}", low, high));
+    return static_cast<T>(number);
+  }
+
+  /// An unsigned 64-bit number, such as an id or a seed.
+  [[nodiscard]] std::uint64_t unsigned_integer() const {
+    expect(value_->is_number_unsigned(), "an integer of 0 or more");
+    return value_->get<std::uint64_t>();
+  }
+
+  /// A number that is finite as a T.
+  template <std::floating_point T = double>
+  [[nodiscard]] T number() const {
+    expect(value_->is_number(), "a number");
+    auto const wide = value_->get<double>();
+    if (!(std::abs(wide) <= static_cast<double>(std::numeric_limits<T>::max())))
+      fail(fmt::format("{} is too large", value_->dump()), "Give a finite number");
+    return static_cast<T>(wide);
+  }
+
+ private:
+  void expect(bool holds, std::string_view wanted) const {
+    if (!holds)
+      fail(fmt::format("{} stands where {} is expected", value_->type_name(), wanted),
+           fmt::format("Write {} there", wanted));
+  }
+
+  json const* value_;
+  std::string thing_, place_, pointer_;
+};
+
+/// A JSON document read from a file.
+class json_file {
+ public:
+  json_file(std::filesystem::path const& path, std::string thing)
+      : thing_(std::move(thing)),
+        place_(path.string()),
+        document_(parse_json(read_file(path), thing_, place_)) {}
+
+  [[nodiscard]] json_view root() const { return {document_, thing_, place_}; }
+
+ private:
+  std::string thing_, place_;
+  json document_;
+};
+
+/// Writes a document, indented, wholly or not at all.
+inline void write_json(std::filesystem::path const& path, json const& document) {
+  write_file(path, document.dump(2) + "\n");
+}
+
+}  // namespace sysdpo

@@ -1,0 +1,66 @@
+#include "sysdpo/io/json.hpp"
+
+#include <cstdint>
+#include <string>
+
+#include "support/catch.hpp"
+#include "support/temporary_directory.hpp"
+
+using Catch::Matchers::ContainsSubstring;
+using sysdpo::json;
+
+namespace {
+
+json parse(std::string const& text) { return sysdpo::parse_json(text, "test", "here"); }
+
+}  // namespace
+
+TEST_CASE("malformed JSON is refused with its place", "[json]") {
+  CHECK(parse(R"({"a": {"x": 1}, "b": {"x": 2}})")["b"]["x"] == 2);
+  CHECK_THROWS_WITH(parse(R"({"a": )"),
+                    ContainsSubstring("test (here): malformed JSON, parse error at line 1"));
+  CHECK_THROWS_WITH(parse(R"({"a": 1, "b": {"c": 1, "c": 1}})"), ContainsSubstring("'c' appears twice"));
+  CHECK_THROWS_AS(parse("\"\xff\""), sysdpo::error);
+  CHECK_THROWS_AS(parse("1e999"), sysdpo::error);
+  CHECK_THROWS_AS(parse(""), sysdpo::error);
+  CHECK_THROWS_AS(parse(std::string(100'000, '[')), sysdpo::error);
+}
+
+TEST_CASE("views check types and ranges and say where", "[json]") {
+  json const document = parse(R"({"list": [1, -2, 3.5, "x", true, 18446744073709551615, 1e300]})");
+  sysdpo::json_view const root(document, "test", "here");
+  auto const list = root.at("list");
+  REQUIRE(list.size() == 7);
+  CHECK(list.at(0).integer() == 1);
+  CHECK(list.at(1).integer<std::int32_t>(-2, 2) == -2);
+  CHECK(list.at(2).number() == 3.5);
+  CHECK(list.at(0).number<float>() == 1.0f);
+  CHECK(list.at(3).string() == "x");
+  CHECK(list.at(4).boolean());
+  CHECK(list.at(5).unsigned_integer() == UINT64_MAX);
+  CHECK(root.contains("list"));
+
+  CHECK_THROWS_WITH(root.at("other"), ContainsSubstring("test (here): 'other' is missing"));
+  CHECK_THROWS_WITH(list.at("other"),
+                    ContainsSubstring("here, /list") && ContainsSubstring("array stands where an object"));
+  CHECK_THROWS_WITH(root.size(), ContainsSubstring("object stands where an array"));
+  CHECK_THROWS_WITH(list.at(1).unsigned_integer(), ContainsSubstring("/list/1"));
+  CHECK_THROWS_WITH(list.at(1).integer(0L, 5L),
+                    ContainsSubstring("-2 is out of range") && ContainsSubstring("0 to 5"));
+  CHECK_THROWS_WITH(list.at(5).integer(), ContainsSubstring("out of range"));
+  CHECK_THROWS_WITH(list.at(2).integer(), ContainsSubstring("an integer"));
+  CHECK_THROWS_WITH(list.at(6).number<float>(), ContainsSubstring("too large"));
+  CHECK_THROWS_WITH(list.at(0).string(), ContainsSubstring("a string"));
+  CHECK_THROWS_WITH(list.at(0).boolean(), ContainsSubstring("true or false"));
+  CHECK_THROWS_WITH(root.allow_only({"lists"}), ContainsSubstring("'list' is not known here"));
+  CHECK_NOTHROW(root.allow_only({"list", "other"}));
+}
+
+TEST_CASE("a document is written and read back", "[json]") {
+  test::temporary_directory const folder;
+  sysdpo::write_json(folder / "x.json", {{"a", 1}});
+  CHECK(sysdpo::json_file(folder / "x.json", "test").root().at("a").integer() == 1);
+  sysdpo::write_file(folder / "y.json", "{");
+  CHECK_THROWS_WITH(sysdpo::json_file(folder / "y.json", "settings"),
+                    ContainsSubstring("settings (") && ContainsSubstring("y.json"));
+}
