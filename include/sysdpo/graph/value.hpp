@@ -24,13 +24,13 @@ template <class Value>
 concept value_type = requires { typename Value::type; } && std::copyable<typename Value::type> &&
                      std::default_initializable<typename Value::type>;
 
-/// A value type made of `length` values of type `element`, reached by `operator[]`: what `part<Name, K>` may
-/// select from.
+/// A value type made of exactly `length` values of type `element`, reached by `operator[]`: what `part<Name,
+/// K>` may select from.
 template <class Value>
 concept list_value = value_type<Value> && requires(typename Value::type const& values) {
   requires value_type<typename Value::element>;
   { Value::length } -> std::convertible_to<int>;
-  { values[std::size_t{}] } -> std::convertible_to<typename Value::element::type const&>;
+  { values[std::size_t{}] } -> std::same_as<typename Value::element::type const&>;
 };
 
 /// A text as token ids.
