@@ -137,21 +137,23 @@ class preference_loss {
   using row_type = typename row_of<typename Node::value,
                                    typename System::template parent_values_of<typename Node::name>>::type;
 
+  template <class Policy, class Row, bool Scored = is_scored<Policy>>
+  struct record_of {
+    struct type {};
+  };
   template <class Policy, class Row>
-  static auto record_type_of() {
-    if constexpr (is_scored<Policy>)
-      return reference_record<Policy, Backend, T>(
-          std::declval<decltype(std::declval<models_type&>().template get<typename Policy::model>())>(),
-          std::declval<options_of<Policy> const&>(), std::declval<std::span<Row const>>());
-    else
-      return 0;
-  }
+  struct record_of<Policy, Row, true> {
+    using model = decltype(std::declval<models_type&>().template get<typename Policy::model>());
+    using type = decltype(reference_record<Policy, Backend, T>(std::declval<model>(),
+                                                               std::declval<options_of<Policy> const&>(),
+                                                               std::declval<std::span<Row const>>()));
+  };
 
   /// A group's rows, [active members, 2, pairs], and what pass 1 left for the backward pass, piece by piece.
   template <std::size_t Group>
   struct group_state {
     using row = row_type<node_in_group<Group>>;
-    using record = decltype(record_type_of<policy_of<Group>, row>());
+    using record = typename record_of<policy_of<Group>, row>::type;
 
     bool idle = false;
     bool trainable = true;

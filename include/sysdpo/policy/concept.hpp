@@ -68,18 +68,18 @@ namespace detail {
 struct no_options {};
 
 template <class Policy>
-struct options_of {
+struct options_trait {
   using type = no_options;
 };
 template <has_options Policy>
-struct options_of<Policy> {
+struct options_trait<Policy> {
   using type = typename Policy::options;
 };
 }  // namespace detail
 
 /// A policy's `options`, or an empty struct.
 template <class Policy>
-using options_of = typename detail::options_of<Policy>::type;
+using options_of = typename detail::options_trait<Policy>::type;
 
 /// `Policy` scores exact log-probabilities of rows under `Model` on `tape`.
 template <class Policy, class Model, class Tape, class Rows>

@@ -19,6 +19,12 @@ struct deterministic {
   static constexpr auto kind = "deterministic";
   static constexpr bool scored = false;
 
+  /// Whether `recorded` is what the tool returns for `parents`.
+  template <class... Parents>
+  static bool follows(typename Value::type const& recorded, std::tuple<Parents const&...> const& parents) {
+    return std::apply([](auto const&... parent) { return Function{}(parent...); }, parents) == recorded;
+  }
+
   /// The value for each request.
   template <class... Parents>
   static drawn<Value> sample(no_model const&, detail::no_options const&,

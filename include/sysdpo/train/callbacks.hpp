@@ -1,0 +1,145 @@
+// What a training tells, and who may listen: progress, metrics files, early stopping, keeping the best
+// weights. A user's own listener overrides what it needs.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <filesystem>
+#include <functional>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "sysdpo/io/jsonl.hpp"
+#include "sysdpo/loss/metrics.hpp"
+#include "sysdpo/train/progress.hpp"
+
+namespace sysdpo {
+
+/// The state after one optimiser step. `metrics` holds the step's own values and, after a validation,
+/// "eval/…".
+struct training_event {
+  index_t step = 0;   ///< steps done, from 1
+  index_t steps = 0;  ///< of the whole training
+  bool validated = false;
+  metric_map const& metrics;
+};
+
+class callback {
+ public:
+  callback() = default;
+  callback(callback const&) = default;
+  callback& operator=(callback const&) = default;
+  virtual ~callback() = default;
+
+  /// After every step. Return false to end the training here.
+  virtual bool on_step(training_event const& event) = 0;
+};
+
+/// Shows a progress bar with the loss and the accuracy.
+class show_progress final : public callback {
+ public:
+  explicit show_progress(std::string title) : title_(std::move(title)) {}
+
+  bool on_step(training_event const& event) override {
+    if (!bar_) bar_ = std::make_unique<progress>(title_, event.steps, event.step - 1);
+    auto const find = [&](char const* name) {
+      auto const found = event.metrics.find(name);
+      return found == event.metrics.end() ? std::numeric_limits<double>::quiet_NaN() : found->second;
+    };
+    bar_->advance(event.step,
+                  fmt::format("loss {:.4f} accuracy {:.2f}", find("loss"), find("rewards/accuracies")));
+    return true;
+  }
+
+ private:
+  std::string title_;
+  std::unique_ptr<progress> bar_;
+};
+
+/// Appends each step's metrics as one JSON object a line: {"step": 1, "loss": …, …}.
+class write_metrics final : public callback {
+ public:
+  explicit write_metrics(std::filesystem::path const& file) : writer_(file) {}
+
+  bool on_step(training_event const& event) override {
+    json line = {{"step", event.step}};
+    for (auto const& [name, value] : event.metrics)
+      line[name] = std::isfinite(value) ? json(value) : json(fmt::format("{}", value));
+    writer_.write(line);
+    return true;
+  }
+
+ private:
+  jsonl_writer writer_;
+};
+
+/// Whether lower or higher values of a metric are better.
+enum class better { lower, higher };
+
+namespace detail {
+
+/// Tracks the best value of one metric.
+class best_of {
+ public:
+  best_of(std::string metric, better direction)
+      : metric_(std::move(metric)), sign_(direction == better::lower ? 1.0 : -1.0) {}
+
+  /// True if the event holds the metric and beats every value so far by more than `margin`.
+  bool improves(training_event const& event, double margin = 0) {
+    auto const found = event.metrics.find(metric_);
+    if (found == event.metrics.end())
+      fail({"training callback", metric_, "the training reports no such metric",
+            "Metrics are named as in loss/metrics.hpp, those of validation start with eval/"});
+    if (!(sign_ * found->second < best_ - margin)) return false;
+    best_ = sign_ * found->second;
+    return true;
+  }
+
+ private:
+  std::string metric_;
+  double sign_;
+  double best_ = std::numeric_limits<double>::infinity();
+};
+
+}  // namespace detail
+
+/// Ends the training after `patience` validations in a row without an improvement.
+class stop_early final : public callback {
+ public:
+  stop_early(int patience, std::string metric = "eval/loss", better direction = better::lower,
+             double margin = 0)
+      : best_(std::move(metric), direction), patience_(patience), margin_(margin) {}
+
+  bool on_step(training_event const& event) override {
+    if (!event.validated) return true;
+    waited_ = best_.improves(event, margin_) ? 0 : waited_ + 1;
+    return waited_ < patience_;
+  }
+
+ private:
+  detail::best_of best_;
+  int patience_;
+  double margin_;
+  int waited_ = 0;
+};
+
+/// Calls `save` after every validation that beats the ones before.
+class save_best final : public callback {
+ public:
+  explicit save_best(std::function<void()> save, std::string metric = "eval/loss",
+                     better direction = better::lower)
+      : save_(std::move(save)), best_(std::move(metric), direction) {}
+
+  bool on_step(training_event const& event) override {
+    if (event.validated && best_.improves(event)) save_();
+    return true;
+  }
+
+ private:
+  std::function<void()> save_;
+  detail::best_of best_;
+};
+
+}  // namespace sysdpo

@@ -1,0 +1,278 @@
+// Aligns a system on preference pairs: shuffled batches, accumulation, clipping, AdamW with a rate for every
+// model, validation, callbacks, checkpoints that resume bit-exactly.
+//
+// A step's batch and noise follow from (seed, step) alone, so that a resumed training sees what the
+// uninterrupted one would have. A loss or gradient that is no finite number ends the training with an error
+// that names step and node; the weights of the last good step are still in place and the last checkpoint is
+// untouched.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <unordered_set>
+#include <vector>
+
+#include "sysdpo/loss/metrics.hpp"
+#include "sysdpo/loss/preference.hpp"
+#include "sysdpo/optim/adamw.hpp"
+#include "sysdpo/optim/schedule.hpp"
+#include "sysdpo/train/callbacks.hpp"
+#include "sysdpo/train/checkpoint.hpp"
+
+namespace sysdpo {
+
+/// One number for every model of a system, by description: `rates.at<unet<painter_weights>>() = 5e-5`. Nodes
+/// that share a model share the number.
+template <class System, class Number = double>
+struct model_numbers {
+  std::array<Number, System::model_count> values{};
+
+  [[nodiscard]] static constexpr model_numbers all(Number start) {
+    model_numbers made;
+    made.values.fill(start);
+    return made;
+  }
+  template <class Model>
+  [[nodiscard]] constexpr Number& at() {
+    return values[System::models::template index_of<Model>];
+  }
+};
+
+template <class System, preference_link Link = logistic>
+struct trainer_options {
+  preference_options<System, Link> loss{};
+  index_t steps = 1000;
+  index_t pairs_per_batch = 16;  ///< scored at once
+  index_t batches_per_step = 1;  ///< gradient accumulation
+  model_numbers<System> rates = model_numbers<System>::all(1e-4);
+  learning_rate_schedule schedule{};
+  adamw_options optimizer{};
+  double max_gradient_norm = 1;         ///< of each model's gradient by itself; 0 does not clip
+  index_t validate_every = 0;           ///< steps; 0 never
+  std::uint64_t seed = 0;               ///< of the order of pairs
+  std::filesystem::path checkpoints{};  ///< folder of checkpoints; empty keeps none
+  index_t checkpoint_every = 100;       ///< steps
+};
+
+template <class System, class Backend, class Precision = precision<float>, preference_link Link = logistic>
+class trainer {
+ public:
+  using models_type = models<System, Backend, Precision>;
+  using options_type = trainer_options<System, Link>;
+
+  /// Everything given by reference must outlive the trainer; `pairs` and `validation` are only read.
+  /// \throws error on options out of range, ids used twice, non-finite or missing values in the data (naming
+  /// the pair), or chosen and rejected with different sources.
+  trainer(models_type& policy, models_type& reference, policy_options<System> const& policies,
+          std::span<preference<System> const> pairs, options_type const& options,
+          std::span<preference<System> const> validation = {})
+      : policy_(&policy),
+        loss_(policy, reference, policies, options.loss),
+        pairs_(pairs),
+        validation_(validation),
+        options_(options) {
+    check_options();
+    check_pairs(pairs);
+    check_pairs(validation);
+    optimizers_.assign(System::model_count, adamw<Backend, Precision>(options.optimizer));
+    if (!options.checkpoints.empty())
+      if (auto const found = load_checkpoint<System>(options.checkpoints, policy, optimizers_, fingerprint()))
+        step_ = *found;
+  }
+
+  /// Trains until `steps` or until a callback ends it. Returns the steps done in all.
+  index_t run(std::span<callback* const> listeners = {}) {
+    while (step_ < options_.steps) {
+      auto metrics = take_step();
+      auto const validated =
+          options_.validate_every > 0 && !validation_.empty() && step_ % options_.validate_every == 0;
+      if (validated)
+        for (auto const& [name, value] : validate()) metrics["eval/" + name] = value;
+      if (!options_.checkpoints.empty() &&
+          (step_ % options_.checkpoint_every == 0 || step_ == options_.steps))
+        save_checkpoint<System>(options_.checkpoints, step_, *policy_, optimizers_, fingerprint());
+      bool go_on = true;
+      for (auto* listener : listeners)
+        go_on = listener->on_step(
+                    {.step = step_, .steps = options_.steps, .validated = validated, .metrics = metrics}) &&
+                go_on;
+      if (!go_on) break;
+    }
+    return step_;
+  }
+  index_t run(std::initializer_list<callback*> listeners) {
+    return run(std::span(listeners.begin(), listeners.size()));
+  }
+
+  /// One optimiser step. Returns its metrics; the learning rate is among them.
+  metric_map take_step() {
+    policy_->for_each([](auto, auto& model) { model.parameters().clear_gradients(); });
+    metric_map metrics;
+    auto const pairs_per_step = options_.pairs_per_batch * options_.batches_per_step;
+    for (index_t i = 0; i < options_.batches_per_step; ++i) {
+      auto const batch = batch_at(step_ * pairs_per_step + i * options_.pairs_per_batch);
+      auto const result = loss_.accumulate(batch, static_cast<double>(pairs_per_step));
+      for (auto const& [name, value] : metrics_of<System>(result, options_.loss))
+        metrics[name] += value / static_cast<double>(options_.batches_per_step);
+      if (!std::isfinite(metrics["loss"])) stop_unsound(first_unsound_node<System>(result), "log-ratio");
+    }
+
+    std::array<double, System::model_count> norms{};
+    policy_->for_each([&](auto index, auto& model) {
+      norms[index] = std::sqrt(squared_gradient_norm(model.parameters()));
+      auto const name = std::string(model_name<typename decltype(index)::model>());
+      if (!std::isfinite(norms[index])) stop_unsound(name, "gradient");
+      metrics["model/" + name + "/gradient_norm"] = norms[index];
+    });
+    auto const factor = options_.schedule.factor(step_, options_.steps);
+    policy_->for_each([&](auto index, auto& model) {
+      auto const limit = options_.max_gradient_norm;
+      auto const clip = limit > 0 && norms[index] > limit ? limit / norms[index] : 1.0;
+      optimizers_[index].step(model.parameters(), options_.rates.values[index] * factor, clip);
+    });
+    metrics["learning_rate_factor"] = factor;
+    ++step_;
+    return metrics;
+  }
+
+  /// Mean metrics over the validation pairs, each at its first visit: the same noise every time.
+  [[nodiscard]] metric_map validate() {
+    metric_map metrics;
+    std::vector<pair_visit<System>> batch;
+    for (std::size_t begin = 0; begin < validation_.size(); begin += batch.size()) {
+      batch.clear();
+      for (auto i = begin;
+           i < validation_.size() && batch.size() < static_cast<std::size_t>(options_.pairs_per_batch); ++i)
+        batch.push_back({&validation_[i], 0});
+      auto const share = static_cast<double>(batch.size()) / static_cast<double>(validation_.size());
+      for (auto const& [name, value] : metrics_of<System>(loss_.score(batch), options_.loss))
+        metrics[name] += share * value;
+    }
+    return metrics;
+  }
+
+  [[nodiscard]] index_t step() const { return step_; }
+
+ private:
+  void check_options() const {
+    auto const check = [](bool good, char const* name, double value, char const* remedy) {
+      if (!good)
+        fail({"trainer", fmt::format("{} = {}", name, value), "the value lies outside its range", remedy});
+    };
+    check(options_.steps >= 0, "steps", static_cast<double>(options_.steps), "Give a number of steps");
+    check(options_.pairs_per_batch > 0, "pairs_per_batch", static_cast<double>(options_.pairs_per_batch),
+          "Give at least 1");
+    check(options_.batches_per_step > 0, "batches_per_step", static_cast<double>(options_.batches_per_step),
+          "Give at least 1");
+    check(options_.max_gradient_norm >= 0, "max_gradient_norm", options_.max_gradient_norm,
+          "0 does not clip");
+    check(options_.checkpoint_every > 0, "checkpoint_every", static_cast<double>(options_.checkpoint_every),
+          "Leave `checkpoints` empty to keep none");
+    for (auto const rate : options_.rates.values)
+      check(rate >= 0 && std::isfinite(rate), "learning rate", rate,
+            "Give rates that are finite and not negative");
+    if (pairs_.empty()) fail({"trainer", "pairs", "there are none", "Give at least one preference pair"});
+  }
+
+  static void check_pairs(std::span<preference<System> const> pairs) {
+    std::unordered_set<std::uint64_t> ids;
+    for (auto const& pair : pairs) {
+      auto const place = fmt::format("pair {}", pair.id);
+      if (!ids.insert(pair.id).second)
+        fail({"preference data", place, "the id is used twice",
+              "Number the pairs: random draws are keyed by id"});
+      if (!std::isfinite(pair.weight) || pair.weight < 0)
+        fail({"preference data", place, fmt::format("its weight is {}", pair.weight),
+              "Give weights that are finite and not negative"});
+      check_assignment(pair.chosen, place + ", chosen");
+      check_assignment(pair.rejected, place + ", rejected");
+      for_each_source<System>([&](auto tag) {
+        using name = typename decltype(tag)::source::name;
+        if (!(get<name>(pair.chosen) == get<name>(pair.rejected)))
+          fail({"preference data", place,
+                fmt::format("chosen and rejected differ in the source '{}'", name_of<name>()),
+                "Compare answers to one question"});
+      });
+    }
+  }
+
+  static void check_assignment(assignment<System> const& values, std::string const& place) {
+    for_each_node<System>([&](auto tag) {
+      using name = typename decltype(tag)::node::name;
+      using policy = typename decltype(tag)::node::policy;
+      auto const where = fmt::format("{}, node '{}'", place, name_of<name>());
+      check_value(get<name>(values), where);
+      if constexpr (!is_scored<policy> &&
+                    requires { policy::follows(get<name>(values), parents_of<name>(values)); })
+        if (!policy::follows(get<name>(values), parents_of<name>(values)))
+          fail({"preference data", where, "the value is not what the tool returns for its parents",
+                "Record values as the system produced them"});
+    });
+  }
+
+  template <class Value>
+  static void check_value(Value const& value, std::string const& where) {
+    if constexpr (requires {
+                    value.values();
+                    value.empty();
+                  }) {
+      if (value.empty()) fail({"preference data", where, "the image is missing", "Give every node a value"});
+      for (auto const x : value.values())
+        if (!std::isfinite(x))
+          fail({"preference data", where, "a pixel is no finite number", "Clean the data"});
+    }
+  }
+
+  /// The pairs at [begin, begin + pairs_per_batch) of the endless sequence of shuffled epochs.
+  std::vector<pair_visit<System>> batch_at(index_t begin) {
+    std::vector<pair_visit<System>> batch;
+    auto const size = static_cast<index_t>(pairs_.size());
+    for (index_t i = begin; i < begin + options_.pairs_per_batch; ++i) {
+      auto const epoch = i / size;
+      if (order_.empty() || epoch != order_epoch_) {
+        order_.resize(pairs_.size());
+        for (std::size_t k = 0; k < order_.size(); ++k) order_[k] = k;
+        generator(options_.seed, static_cast<std::uint64_t>(epoch)).shuffle(std::span(order_));
+        order_epoch_ = epoch;
+      }
+      batch.push_back(
+          {&pairs_[order_[static_cast<std::size_t>(i % size)]], static_cast<std::uint32_t>(epoch)});
+    }
+    return batch;
+  }
+
+  [[noreturn]] void stop_unsound(std::string const& where, char const* what) const {
+    fail({"training", fmt::format("step {}, '{}'", step_ + 1, where),
+          fmt::format("its {} is no finite number", what),
+          options_.checkpoints.empty() ? "Lower the learning rate; weights are those of the step before"
+                                       : "Lower the learning rate; the last checkpoint is intact"});
+  }
+
+  /// What must agree for a checkpoint to continue this training.
+  [[nodiscard]] std::string fingerprint() const {
+    std::string text =
+        fmt::format("pairs {} batch {}x{} seed {} {} beta {}", pairs_.size(), options_.pairs_per_batch,
+                    options_.batches_per_step, options_.seed, options_.loss.seed, options_.loss.beta);
+    for (auto const scale : options_.loss.scales.values) text += fmt::format(" scale {}", scale);
+    for (auto const rate : options_.rates.values) text += fmt::format(" rate {}", rate);
+    return text;
+  }
+
+  models_type* policy_;
+  preference_loss<System, Backend, Precision, Link> loss_;
+  std::span<preference<System> const> pairs_;
+  std::span<preference<System> const> validation_;
+  options_type options_;
+  std::vector<adamw<Backend, Precision>> optimizers_;
+  index_t step_ = 0;
+  std::vector<std::size_t> order_;
+  index_t order_epoch_ = 0;
+};
+
+}  // namespace sysdpo
