@@ -73,8 +73,7 @@ class json_view {
 
   /// The member `key` of an object.
   [[nodiscard]] json_view at(std::string const& key) const {
-    expect(value_->is_object(), "an object");
-    auto const found = value_->find(key);
+    auto const found = object().find(key);
     if (found == value_->end()) fail(fmt::format("'{}' is missing", key), fmt::format("Give '{}'", key));
     return {*found, thing_, place_, pointer_ + "/" + key};
   }
@@ -92,13 +91,18 @@ class json_view {
 
   /// Fails if an object has a member that is not in `known`: most often one misspelt.
   void allow_only(std::vector<std::string> const& known) const {
-    expect(value_->is_object(), "an object");
-    for (auto const& [key, ignored] : value_->items()) {
+    for (auto const& [key, ignored] : object().items()) {
       bool found = false;
       for (auto const& name : known) found = found || name == key;
       if (!found)
         fail(fmt::format("'{}' is not known here", key), fmt::format("Known are {}", fmt::join(known, ", ")));
     }
+  }
+
+  /// The members of an object.
+  [[nodiscard]] json const& object() const {
+    expect(value_->is_object(), "an object");
+    return *value_;
   }
 
   [[nodiscard]] std::string string() const {
