@@ -1,0 +1,318 @@
+// The report for people: one HTML file with its style, plots and pictures inside, from the values of
+// report_data.hpp.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "plot.hpp"
+#include "report_data.hpp"
+#include "report_style.hpp"
+
+namespace progression {
+
+namespace detail {
+
+struct system_label {
+  std::string_view key, name, note;
+};
+
+inline constexpr std::array<system_label, 7> system_labels{{
+    {"before", "Before alignment", "both models as pre-trained"},
+    {"best_of_4", "Best of 4", "four sequences drawn before alignment, the regressor picks one"},
+    {"caption_oracle", "Caption oracle", "the best captions one can write, unaligned painter"},
+    {"language_model_only", "Language model only", "the painter stays frozen"},
+    {"diffusion_only", "Diffusion model only", "the writer stays frozen"},
+    {"per_component", "Per component", "the two models above, put together"},
+    {"sysdpo", "SysDPO", "both models, one loss for the system"},
+}};
+
+inline system_label label_of(std::string_view key) {
+  auto const found =
+      std::find_if(system_labels.begin(), system_labels.end(), [key](auto const& l) { return l.key == key; });
+  return found == system_labels.end() ? system_label{key, key, ""} : *found;
+}
+
+/// The row of `system`, or null.
+inline report_row const* find_row(report_data const& report, std::string_view system) {
+  auto const found = std::find_if(report.rows.begin(), report.rows.end(),
+                                  [system](auto const& row) { return row.system == system; });
+  return found == report.rows.end() ? nullptr : &*found;
+}
+
+inline std::string plus_minus(double se, std::string_view format) {
+  return std::isfinite(se) ? "<small>± " + fmt::format(fmt::runtime(format), se) + "</small>" : "";
+}
+
+/// A bar from `zero` to `value` on [low, high], with a whisker of one standard error to either side.
+inline std::string bar(double value, double se, double low, double high) {
+  auto const at = [&](double v) { return 100.0 * (std::clamp(v, low, high) - low) / (high - low); };
+  double const zero = at(0.0), end = at(value);
+  std::string html = fmt::format("<div class=\"track\"><i style=\"left:{:.2f}%;width:{:.2f}%\"></i>",
+                                 std::min(zero, end), std::abs(end - zero));
+  if (low < 0.0) html += fmt::format("<s style=\"left:{:.2f}%\"></s>", zero);
+  if (std::isfinite(se) && se > 0.0)
+    html += fmt::format("<u style=\"left:{:.2f}%;width:{:.2f}%\"></u>", at(value - se),
+                        at(value + se) - at(value - se));
+  return html + "</div>";
+}
+
+inline std::string heading(std::string_view title, std::string_view note) {
+  return fmt::format("<h2>{}</h2><p class=\"note\">{}</p>", title, note);
+}
+
+inline std::string figures_section(report_data const& report) {
+  auto const figure = [](std::string_view css_class, std::string const& value, std::string_view note) {
+    return fmt::format("<div class=\"card figure {}\"><b>{}</b><span>{}</span></div>", css_class, value,
+                       note);
+  };
+  std::string html = "<section class=\"figures\">";
+  auto const *before = find_row(report, "before"), *after = find_row(report, "sysdpo");
+  if (before != nullptr && after != nullptr) {
+    html += figure("main",
+                   fmt::format("{:.0f}% → {:.0f}%", 100.0 * before->score.order, 100.0 * after->score.order),
+                   "of sequences in the order asked for");
+    html += figure("main", fmt::format("{:.2f} → {:.2f}", before->score.q, after->score.q),
+                   "preference score q, 1 is perfect");
+  }
+  auto const& lead = report.lead;
+  html += figure("", fmt::format("{:+.2f} {}", lead.q, plus_minus(lead.q_se, "{:.2f}")),
+                 "lead in q over language model only, paired");
+  html += figure(
+      "", fmt::format("{:+.1f} {}", 100.0 * lead.order, plus_minus(100.0 * lead.order_se, "{:.1f} points")),
+      "lead in order consistency, paired");
+  return html + "</section>";
+}
+
+inline std::string_view constexpr system_diagram = R"svg(<svg class="diagram" viewBox="0 0 820 250" role="img"
+ aria-label="A prompt goes to the writer, whose three captions go to one painter each; the painters are one model">
+<path d="M150 125H196M350 125H396M536 125C560 125 556 45 586 45M536 125H586M536 125C560 125 556 205 586 205M720 45H744M720 125H744M720 205H744"/>
+<path class="head" d="M194 120l9 5-9 5zM394 120l9 5-9 5zM584 40l9 5-9 5zM584 120l9 5-9 5zM584 200l9 5-9 5zM742 40l9 5-9 5zM742 120l9 5-9 5zM742 200l9 5-9 5z"/>
+<g><rect x="20" y="95" width="130" height="60" rx="10"/><text x="85" y="121">prompt</text><text class="small" x="85" y="140">x</text></g>
+<g class="learned"><rect x="204" y="85" width="146" height="80" rx="10"/><text x="277" y="115">writer</text><text class="small" x="277" y="134">a transformer</text><text class="small" x="277" y="151">exact likelihood</text></g>
+<g><rect x="404" y="85" width="132" height="80" rx="10"/><text x="470" y="121">captions</text><text class="small" x="470" y="140">y₁, y₂, y₃</text></g>
+<g class="learned"><rect x="594" y="17" width="126" height="56" rx="10"/><text x="657" y="50">painter</text><rect x="594" y="97" width="126" height="56" rx="10"/><text x="657" y="122">painter</text><text class="small" x="657" y="140">a UNet, one model</text><rect x="594" y="177" width="126" height="56" rx="10"/><text x="657" y="210">painter</text></g>
+<g><rect x="752" y="23" width="48" height="44" rx="8"/><text x="776" y="50">z₁</text><rect x="752" y="103" width="48" height="44" rx="8"/><text x="776" y="130">z₂</text><rect x="752" y="183" width="48" height="44" rx="8"/><text x="776" y="210">z₃</text></g>
+</svg>)svg";
+
+inline std::string rows_section(report_data const& report) {
+  std::string html =
+      "<div class=\"card\"><div class=\"row head\"><div>system</div><div>preference score q, from −1 to "
+      "1</div>"
+      "<div>order consistency, from 0 to 100%</div></div>";
+  for (auto const& row : report.rows) {
+    auto const label = label_of(row.system);
+    auto const& s = row.score;
+    html += fmt::format("<div class=\"row {}\"><div class=\"name\">{}<small>{}</small></div>",
+                        escape_html(row.system), escape_html(label.name), label.note);
+    html += fmt::format(
+        "<div class=\"measure\" data-name=\"q\">{}<div class=\"value\"><b>{:.2f}</b> {}</div></div>",
+        bar(s.q, s.q_se, -1.0, 1.0), s.q, plus_minus(s.q_se, "{:.2f}"));
+    html += fmt::format(
+        "<div class=\"measure\" data-name=\"order\">{}<div class=\"value\"><b>{:.1f}%</b> "
+        "{}</div></div></div>",
+        bar(s.order, s.order_se, 0.0, 1.0), 100.0 * s.order, plus_minus(100.0 * s.order_se, "{:.1f}"));
+  }
+  return html + "</div>";
+}
+
+inline std::string strip_html(strip const& sequence, std::string_view css_class, std::string_view title,
+                              bool increasing) {
+  std::string verdict;
+  if (sequence.readings.size() >= 2) {
+    auto const score = score_sequence(sequence.readings, increasing);
+    verdict = fmt::format("<em class=\"{}\">{} · q {:.2f}</em>", score.ordered ? "good" : "bad",
+                          score.ordered ? "in order" : "not in order", score.q);
+  }
+  std::string html =
+      fmt::format("<div class=\"{}\"><h4>{}{}</h4><div class=\"panels\">", css_class, title, verdict);
+  for (std::size_t i = 0; i < sequence.images.size(); ++i) {
+    canvas image(image_size, image_size, {});
+    draw_picture(image, sequence.images[i], 0, 0, 1);
+    html += fmt::format("<figure><img alt=\"\" src=\"{}\">", data_uri(image));
+    if (i < sequence.readings.size()) html += bar(static_cast<double>(sequence.readings[i]), 0.0, 0.0, 1.0);
+    if (i < sequence.captions.size())
+      html += fmt::format("<figcaption>{}</figcaption>", escape_html(sequence.captions[i]));
+    html += "</figure>";
+  }
+  return html + "</div></div>";
+}
+
+inline std::string strips_section(report_data const& report) {
+  std::string html = "<div class=\"strips\">";
+  for (auto const& pair : report.strips)
+    html +=
+        fmt::format("<article class=\"card\"><h3>{}</h3><div class=\"pair\">{}{}</div></article>",
+                    escape_html(pair.prompt), strip_html(pair.before, "before", "before", pair.increasing),
+                    strip_html(pair.after, "after", "after SysDPO", pair.increasing));
+  return html + "</div>";
+}
+
+inline std::string curves_section(report_data const& report) {
+  std::string html = "<div class=\"card\">";
+  for (auto const& c : report.curves) {
+    auto const line = [&c](std::string label, std::string css_class, std::vector<double> const& y) {
+      return plot_line{.label = std::move(label), .css_class = std::move(css_class), .x = c.step, .y = y};
+    };
+    html += fmt::format("<h3 class=\"group\">{} <small>· {}</small></h3><div class=\"plots\">",
+                        escape_html(label_of(c.system).name), escape_html(c.node));
+    html += line_plot("margin", std::array{line("", "one", c.margin)}, 0.0);
+    html += line_plot("accuracy", std::array{line("", "one", c.accuracy)}, 0.5);
+    html += line_plot("log-ratio",
+                      std::array{line("chosen", "one", c.chosen), line("rejected", "two", c.rejected)}, 0.0);
+    html += "</div>";
+  }
+  return html + "</div>";
+}
+
+inline std::string attributes_section(report_data const& report) {
+  std::string html = "<div class=\"card scroll\"><table><thead><tr><th>attribute</th>";
+  for (auto const& row : report.rows)
+    html += fmt::format("<th>{}</th>", escape_html(label_of(row.system).name));
+  html += "<th>regressor R²</th><th>rank corr.</th></tr></thead><tbody>";
+  for (auto const& a : report.attributes) {
+    html += fmt::format("<tr><td>{}</td>", escape_html(a.attribute));
+    for (auto const& s : a.scores)
+      html += fmt::format(
+          "<td class=\"heat\" style=\"background:color-mix(in srgb, var(--accent) {:.0f}%, transparent)\" "
+          "title=\"q {:.2f}\">{:.0f}%</td>",
+          45.0 * std::clamp(s.order, 0.0, 1.0), s.q, 100.0 * s.order);
+    auto const read = std::find_if(report.regressor.begin(), report.regressor.end(),
+                                   [&](auto const& r) { return r.attribute == a.attribute; });
+    if (read != report.regressor.end())
+      html += fmt::format("<td>{:.3f}</td><td>{:.3f}</td>", read->r2, read->spearman);
+    else
+      html += "<td></td><td></td>";
+    html += "</tr>";
+  }
+  return html + "</tbody></table></div>";
+}
+
+inline std::string tuning_section(report_data const& report) {
+  std::string html =
+      "<details class=\"card\"><summary>Every setting tried</summary><div "
+      "class=\"scroll\"><table><thead><tr><th>system</th>"
+      "<th class=\"text\">setting</th><th>q</th><th>order</th></tr></thead><tbody>";
+  for (auto const& t : report.tuning)
+    html += fmt::format("<tr{}><td>{}</td><td class=\"text\">{}</td><td>{:.3f}</td><td>{:.1f}%</td></tr>",
+                        t.chosen ? " class=\"chosen\"" : "", escape_html(label_of(t.system).name),
+                        escape_html(t.setting), t.q, 100.0 * t.order);
+  return html + "</tbody></table></div></details>";
+}
+
+inline std::string run_section(report_data const& report) {
+  double longest = 0.0;
+  for (auto const& [name, seconds] : report.stages) longest = std::max(longest, seconds);
+  std::string html = "<div class=\"columns\"><div class=\"card\">";
+  for (auto const& [name, seconds] : report.stages)
+    html += fmt::format("<div class=\"stage\"><span>{}</span>{}<span>{:.1f} s</span></div>",
+                        escape_html(name), bar(seconds, 0.0, 0.0, longest), seconds);
+  html += "</div><div class=\"card\"><dl>";
+  for (auto const& [name, value] : report.settings)
+    html += fmt::format("<dt>{}</dt><dd>{}</dd>", escape_html(name), escape_html(value));
+  html += fmt::format(
+      "<dt>pairs a row</dt><dd>{}</dd><dt>whole run</dt><dd>{:.0f} s</dd><dt>peak memory</dt><dd>{:.0f} "
+      "MiB</dd>",
+      report.pairs, report.seconds, report.peak_rss_mib);
+  for (auto const& row : report.rows)
+    if (row.malformed_rate > 0.0)
+      html += fmt::format("<dt>malformed, {}</dt><dd>{:.2f}%</dd>", escape_html(label_of(row.system).name),
+                          100.0 * row.malformed_rate);
+  return html + "</dl></div></div>";
+}
+
+inline constexpr std::string_view honest_notes = R"html(<ul>
+<li>This world is not the poster's. There, an 8-billion-parameter language model and a photographic diffusion model make the
+pictures; here, two small models pre-trained from nothing draw 16 × 16 landscapes. Compare rows within this table, never with theirs.</li>
+<li>Both models are imperfect because their pre-training data is: most author examples are in no order, and a part of the painter's
+pictures does not show the level that its caption names. Nothing is added at sampling. No caption avoids the painter's faults, so the
+caption oracle is the ceiling of any training of the language model alone.</li>
+<li>A regressor, trained on rendered pictures, reads the attribute off every image; the renderer's own numbers are never used. It has
+errors of its own, shown above, and it both ranks the pairs and scores the test.</li>
+<li>q = (a₃ − a₁) − |a₁ − 2a₂ + a₃| is this project's reading of the poster's “order and evenness”. Chance order is 1 in 6.</li>
+<li>The denoising loss stands in for a likelihood that a diffusion model does not give; its log-ratios are surrogates.</li>
+<li>Standard errors are over seeds that share one pre-trained system, so they do not cover the luck of pre-training. The lead's error
+is a bootstrap over seeds and prompts of paired differences: same prompts, same noise.</li>
+</ul>)html";
+
+}  // namespace detail
+
+/// The whole page. Sections without data are left out.
+inline std::string to_html(report_data const& report) {
+  using namespace detail;
+  std::string html =
+      "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width, "
+      "initial-scale=1\"><title>SysDPO: the progression</title><style>";
+  html += report_style;
+  html +=
+      "</style></head><body><main><header><div class=\"eyebrow\">System-level direct preference "
+      "optimization</div>"
+      "<h1>One loss for a writer and a painter</h1><p class=\"lede\">Asked for a progression, a language "
+      "model writes three "
+      "captions and a diffusion model draws each. Preferences exist for the finished sequence alone. Aligned "
+      "as one system, both "
+      "models learn from them.</p></header>";
+  html += figures_section(report);
+  html +=
+      heading("The system",
+              "Two models, four nodes: the three painters share their weights. The coloured nodes learn.");
+  html += fmt::format("<div class=\"card\">{}</div>", system_diagram);
+  if (!report.rows.empty()) {
+    auto const& s = report.rows.front().score;
+    html += heading(
+        "Results",
+        fmt::format("{} held-out prompts, {} seed{}. Whiskers are one standard error over seeds. Every "
+                    "row had the same rounds and as many generated sequences.",
+                    s.prompts, s.seeds, s.seeds == 1 ? "" : "s"));
+    html += rows_section(report);
+  }
+  if (!report.strips.empty()) {
+    html += heading("Before and after",
+                    "Held-out prompts, same noise on both sides. The bar under an image is the regressor's "
+                    "reading of the prompt's attribute; below it stands the caption that the writer chose.");
+    html += strips_section(report);
+  }
+  if (!report.attributes.empty()) {
+    html += heading(
+        "By attribute",
+        "Order consistency; hover for q. On the right, how well the regressor reads the attribute off "
+        "held-out pictures.");
+    html += attributes_section(report);
+  }
+  if (!report.curves.empty()) {
+    html +=
+        heading("Who learned what",
+                "Each node's share of the margin, of the pairs it gets right, and the log-ratio of policy to "
+                "reference for winner and loser, step by step.");
+    html += curves_section(report);
+  }
+  if (!report.tuning.empty()) {
+    html += heading("Tuning",
+                    "The same number of settings for every trained row, judged on validation prompts; the "
+                    "test prompts were "
+                    "looked at once.");
+    html += tuning_section(report);
+  }
+  html += heading("The run", "Where the time went, and what the run was.");
+  html += run_section(report);
+  html += heading("What to make of it", "");
+  html += honest_notes;
+  return html + "<footer>Written by the progression example of sysdpo.</footer></main></body></html>\n";
+}
+
+/// Writes report.json, report.html and sequences.png into `folder`, which must exist. Throws `sysdpo::error`
+/// if it cannot.
+inline void write_report(std::filesystem::path const& folder, report_data const& report) {
+  write_file(folder / "report.json", to_json(report).dump(2) + "\n");
+  write_file(folder / "report.html", to_html(report));
+  write_file(folder / "sequences.png", encode_png(draw_sequences(report.strips)));
+}
+
+}  // namespace progression
