@@ -24,7 +24,8 @@ TEST_CASE("conv2d has the gradients of finite differences", "[op]") {
   for (auto const& sizes : cases)
     test::check_gradients(
         [&](auto& tape, auto const& in) {
-          return sysdpo::conv2d(tape, in[0], in[1], in[2], {.stride = sizes.stride, .padding = sizes.padding});
+          return sysdpo::conv2d(tape, in[0], in[1], in[2],
+                                {.stride = sizes.stride, .padding = sizes.padding});
         },
         {random_tensor({sizes.images, sizes.height, sizes.width, sizes.channels}, 1),
          random_tensor({sizes.outputs, sizes.channels, sizes.kernel, sizes.kernel}, 2),

@@ -1,15 +1,18 @@
-// Convolution on the CPU without im2col: images are padded once, one at a time into a cache-sized buffer, and read in place from
-// there. x [N, H, W, C], w [O, C, kh, kw], bias [O] or absent, y [N, H', W', O]; nothing aliases. The threads share the images.
+// Convolution on the CPU without im2col: images are padded once, one at a time into a cache-sized buffer, and
+// read in place from there. x [N, H, W, C], w [O, C, kh, kw], bias [O] or absent, y [N, H', W', O]; nothing
+// aliases. The threads share the images.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "sysdpo/backend/cpu/gathered_product.hpp"
 #include "sysdpo/backend/cpu/matrix.hpp"
 #include "sysdpo/backend/cpu/scratch.hpp"
-#include "sysdpo/op/conv2d.hpp"
 
 namespace sysdpo {
+
+struct conv2d_op;
 
 namespace cpu_detail {
 
@@ -45,28 +48,30 @@ class bordered_image {
 template <class Body>
 void for_image_parts(index_t images, index_t parts, Body&& body) {
   parallel_for(parts, 1, [&](index_t first, index_t last) {
-    for (auto part = first; part < last; ++part) body(part, images * part / parts, images * (part + 1) / parts);
+    for (auto part = first; part < last; ++part)
+      body(part, images * part / parts, images * (part + 1) / parts);
   });
 }
 
 /// The sizes of a convolution.
 struct conv2d_geometry {
-  index_t images, height, width, channels, kernel_height, kernel_width, out_height, out_width, outputs;
-  conv2d_options options;
+  index_t images, height, width, channels, kernel_height, kernel_width, stride, padding, out_height,
+      out_width, outputs;
 
-  conv2d_geometry(shape const& x, shape const& w, conv2d_options const& chosen)
+  conv2d_geometry(shape const& x, shape const& w, index_t chosen_stride, index_t chosen_padding)
       : images(x[0]),
         height(x[1]),
         width(x[2]),
         channels(x[3]),
         kernel_height(w[2]),
         kernel_width(w[3]),
-        out_height((x[1] + 2 * chosen.padding - w[2]) / chosen.stride + 1),
-        out_width((x[2] + 2 * chosen.padding - w[3]) / chosen.stride + 1),
-        outputs(w[0]),
-        options(chosen) {}
+        stride(chosen_stride),
+        padding(chosen_padding),
+        out_height((height + 2 * padding - kernel_height) / stride + 1),
+        out_width((width + 2 * padding - kernel_width) / stride + 1),
+        outputs(w[0]) {}
 
-  [[nodiscard]] index_t padded_width() const { return width + 2 * options.padding; }
+  [[nodiscard]] index_t padded_width() const { return width + 2 * padding; }
   [[nodiscard]] index_t parts() const {
     auto const work = images * out_height * out_width * outputs * kernel_height * kernel_width * channels;
     return std::clamp<index_t>(std::min<index_t>(cpu_threads(), work >> 16), 1, std::max<index_t>(images, 1));
@@ -76,8 +81,7 @@ struct conv2d_geometry {
   [[nodiscard]] std::vector<index_t> windows() const {
     std::vector<index_t> places;
     for (index_t h = 0; h < out_height; ++h)
-      for (index_t w = 0; w < out_width; ++w)
-        places.push_back((h * padded_width() + w) * options.stride * channels);
+      for (index_t w = 0; w < out_width; ++w) places.push_back((h * padded_width() + w) * stride * channels);
     return places;
   }
   /// Offsets of the kernel's elements within a window.
@@ -95,9 +99,9 @@ template <>
 struct implement<conv2d_op, cpu> {
   template <class T>
   static void forward(array_view<T const> x, array_view<T const> w, array_view<T const> bias, array_view<T> y,
-                      conv2d_options const& options) {
+                      index_t stride, index_t padding) {
     using namespace cpu_detail;
-    conv2d_geometry const sizes(x.extents, w.extents, options);
+    conv2d_geometry const sizes(x.extents, w.extents, stride, padding);
     auto const places = sizes.windows();
     auto const taps = sizes.taps();
     std::vector<index_t> results;
@@ -108,10 +112,11 @@ struct implement<conv2d_op, cpu> {
     scratch<T> const packed(packed_size<T>(kernel, sizes.channels, sizes.outputs));
     pack_panels(
         kernel, sizes.channels, sizes.outputs, bias.data,
-        [&](index_t t, index_t c, index_t o) { return w[(o * sizes.channels + c) * kernel + t]; }, packed.data());
+        [&](index_t t, index_t c, index_t o) { return w[(o * sizes.channels + c) * kernel + t]; },
+        packed.data());
 
     for_image_parts(sizes.images, sizes.parts(), [&](index_t, index_t begin, index_t end) {
-      bordered_image<T> const border(sizes.height, sizes.width, sizes.channels, options.padding, options.padding);
+      bordered_image<T> const border(sizes.height, sizes.width, sizes.channels, padding, padding);
       for (auto n = begin; n < end; ++n)
         gathered_product<T>({.source = border(x.data + n * sizes.height * sizes.width * sizes.channels),
                              .destination = y.data + n * sizes.out_height * sizes.out_width * sizes.outputs,
@@ -126,24 +131,27 @@ struct implement<conv2d_op, cpu> {
   }
 
   template <class T>
-  static void backward(array_view<T const> x, array_view<T const> w, array_view<T const> dy, gradient_view<T> dx,
-                       gradient_view<T> dw, gradient_view<T> dbias, conv2d_options const& options) {
-    cpu_detail::conv2d_geometry const sizes(x.extents, w.extents, options);
+  static void backward(array_view<T const> x, array_view<T const> w, array_view<T const> dy,
+                       gradient_view<T> dx, gradient_view<T> dw, gradient_view<T> dbias, index_t stride,
+                       index_t padding) {
+    cpu_detail::conv2d_geometry const sizes(x.extents, w.extents, stride, padding);
     if (dx) input_gradient(sizes, w, dy, dx);
     if (dw || dbias) weight_gradient(sizes, x, dy, dw, dbias);
   }
 
  private:
-  // dx is a convolution of dy with the kernel turned round. With a stride, the pixels of dx fall into stride² phases by which of
-  // the kernel's elements reach them; each phase is a convolution of stride 1 with those elements alone.
+  // dx is a convolution of dy with the kernel turned round. With a stride, the pixels of dx fall into stride²
+  // phases by which of the kernel's elements reach them; each phase is a convolution of stride 1 with those
+  // elements alone.
   template <class T>
-  static void input_gradient(cpu_detail::conv2d_geometry const& sizes, array_view<T const> w, array_view<T const> dy,
-                             gradient_view<T> dx) {
+  static void input_gradient(cpu_detail::conv2d_geometry const& sizes, array_view<T const> w,
+                             array_view<T const> dy, gradient_view<T> dx) {
     using namespace cpu_detail;
-    auto const stride = sizes.options.stride;
-    auto const padding = sizes.options.padding;
-    auto const before = std::max<index_t>(
-        0, std::max((sizes.kernel_height - 1) / stride, (sizes.kernel_width - 1) / stride) - padding / stride);
+    auto const stride = sizes.stride;
+    auto const padding = sizes.padding;
+    auto const before =
+        std::max<index_t>(0, std::max((sizes.kernel_height - 1) / stride, (sizes.kernel_width - 1) / stride) -
+                                 padding / stride);
     auto const after =
         std::max<index_t>(0, std::max((sizes.height - 1 + padding) / stride - (sizes.out_height - 1),
                                       (sizes.width - 1 + padding) / stride - (sizes.out_width - 1)));
@@ -164,8 +172,8 @@ struct implement<conv2d_op, cpu> {
             elements.push_back(h * sizes.kernel_width + k);
           }
         auto const count = static_cast<index_t>(taps.size());
-        auto made = std::unique_ptr<phase>(
-            new phase{{}, {}, std::move(taps), scratch<T>(packed_size<T>(count, sizes.outputs, sizes.channels))});
+        auto made = std::unique_ptr<phase>(new phase{
+            {}, {}, std::move(taps), scratch<T>(packed_size<T>(count, sizes.outputs, sizes.channels))});
         pack_panels<T>(
             count, sizes.outputs, sizes.channels, nullptr,
             [&](index_t t, index_t o, index_t c) {
@@ -216,8 +224,7 @@ struct implement<conv2d_op, cpu> {
     std::fill_n(sums.data(), parts * part_size, T{0});
 
     for_image_parts(sizes.images, parts, [&](index_t part, index_t begin, index_t end) {
-      bordered_image<T> const border(sizes.height, sizes.width, sizes.channels, sizes.options.padding,
-                                     sizes.options.padding);
+      bordered_image<T> const border(sizes.height, sizes.width, sizes.channels, sizes.padding, sizes.padding);
       scratch<T> const widened(columns == sizes.outputs ? 0 : pixels * columns);
       auto* const part_sums = sums.data() + part * part_size;
       for (auto n = begin; n < end; ++n) {

@@ -188,10 +188,19 @@ void gathered_outer_panel(gathered_terms<T> const& call, index_t tap, index_t c,
 /// sums[t, c, o] += Σ_p source[places[p] + taps[t] + c] · upstream[p, o]: the gradient of the weights.
 template <class T>
 void gathered_outer(gathered_terms<T> const& call) {
-  for_each_panel<T>(call.columns, [&]<int Packets>(index_t first) {
-    for (index_t tap = 0; tap < static_cast<index_t>(call.taps.size()); ++tap)
-      gathered_outer_panel<tile_rows<Packets>, Packets>(call, tap, 0, first);
-  });
+  // As many rows at a time as stay in the first-level cache, which all tiles read again and again.
+  constexpr std::size_t cached_bytes = 24 << 10;
+  auto const row_bytes = static_cast<std::size_t>(call.depth + call.columns) * sizeof(T);
+  auto const most = std::max<std::size_t>(32, cached_bytes / row_bytes);
+  for (std::size_t begin = 0; begin < call.places.size(); begin += most) {
+    auto part = call;
+    part.places = call.places.subspan(begin, std::min(most, call.places.size() - begin));
+    part.upstream += static_cast<index_t>(begin) * call.columns;
+    for_each_panel<T>(call.columns, [&]<int Packets>(index_t first) {
+      for (index_t tap = 0; tap < static_cast<index_t>(call.taps.size()); ++tap)
+        gathered_outer_panel<tile_rows<Packets>, Packets>(part, tap, 0, first);
+    });
+  }
 }
 
 }  // namespace sysdpo::cpu_detail
