@@ -14,36 +14,24 @@
 #include "plot.hpp"
 #include "report_data.hpp"
 #include "report_style.hpp"
+#include "report_text.hpp"
 
 namespace progression {
 
 namespace detail {
-
-struct system_label {
-  std::string_view key, name, note;
-};
-
-inline constexpr std::array<system_label, 7> system_labels{{
-    {"before", "Before alignment", "both models as pre-trained"},
-    {"best_of_4", "Best of 4", "four sequences drawn before alignment, the regressor picks one"},
-    {"caption_oracle", "Caption oracle", "the best captions one can write, unaligned painter"},
-    {"language_model_only", "Language model only", "the painter stays frozen"},
-    {"diffusion_only", "Diffusion model only", "the writer stays frozen"},
-    {"per_component", "Per component", "the two models above, put together"},
-    {"sysdpo", "SysDPO", "both models, one loss for the system"},
-}};
-
-inline system_label label_of(std::string_view key) {
-  auto const found =
-      std::find_if(system_labels.begin(), system_labels.end(), [key](auto const& l) { return l.key == key; });
-  return found == system_labels.end() ? system_label{key, key, ""} : *found;
-}
 
 /// The row of `system`, or null.
 inline report_row const* find_row(report_data const& report, std::string_view system) {
   auto const found = std::find_if(report.rows.begin(), report.rows.end(),
                                   [system](auto const& row) { return row.system == system; });
   return found == report.rows.end() ? nullptr : &*found;
+}
+
+/// `value` under a fmt specification such as ".2f", with a minus sign instead of a hyphen.
+inline std::string number(double value, std::string_view specification) {
+  std::string text = fmt::format(fmt::runtime(fmt::format("{{:{}}}", specification)), value);
+  if (text.front() == '-') text.replace(0, 1, "−");
+  return text;
 }
 
 inline std::string plus_minus(double se, std::string_view format) {
@@ -78,28 +66,18 @@ inline std::string figures_section(report_data const& report) {
     html += figure("main",
                    fmt::format("{:.0f}% → {:.0f}%", 100.0 * before->score.order, 100.0 * after->score.order),
                    "of sequences in the order asked for");
-    html += figure("main", fmt::format("{:.2f} → {:.2f}", before->score.q, after->score.q),
+    html += figure("main", number(before->score.q, ".2f") + " → " + number(after->score.q, ".2f"),
                    "preference score q, 1 is perfect");
   }
   auto const& lead = report.lead;
-  html += figure("", fmt::format("{:+.2f} {}", lead.q, plus_minus(lead.q_se, "{:.2f}")),
+  html += figure("", fmt::format("{} {}", number(lead.q, "+.2f"), plus_minus(lead.q_se, "{:.2f}")),
                  "lead in q over language model only, paired");
-  html += figure(
-      "", fmt::format("{:+.1f} {}", 100.0 * lead.order, plus_minus(100.0 * lead.order_se, "{:.1f} points")),
-      "lead in order consistency, paired");
+  html += figure("",
+                 fmt::format("{} {}", number(100.0 * lead.order, "+.1f"),
+                             plus_minus(100.0 * lead.order_se, "{:.1f} points")),
+                 "lead in order consistency, paired");
   return html + "</section>";
 }
-
-inline std::string_view constexpr system_diagram = R"svg(<svg class="diagram" viewBox="0 0 820 250" role="img"
- aria-label="A prompt goes to the writer, whose three captions go to one painter each; the painters are one model">
-<path d="M150 125H196M350 125H396M536 125C560 125 556 45 586 45M536 125H586M536 125C560 125 556 205 586 205M720 45H744M720 125H744M720 205H744"/>
-<path class="head" d="M194 120l9 5-9 5zM394 120l9 5-9 5zM584 40l9 5-9 5zM584 120l9 5-9 5zM584 200l9 5-9 5zM742 40l9 5-9 5zM742 120l9 5-9 5zM742 200l9 5-9 5z"/>
-<g><rect x="20" y="95" width="130" height="60" rx="10"/><text x="85" y="121">prompt</text><text class="small" x="85" y="140">x</text></g>
-<g class="learned"><rect x="204" y="85" width="146" height="80" rx="10"/><text x="277" y="115">writer</text><text class="small" x="277" y="134">a transformer</text><text class="small" x="277" y="151">exact likelihood</text></g>
-<g><rect x="404" y="85" width="132" height="80" rx="10"/><text x="470" y="121">captions</text><text class="small" x="470" y="140">y₁, y₂, y₃</text></g>
-<g class="learned"><rect x="594" y="17" width="126" height="56" rx="10"/><text x="657" y="50">painter</text><rect x="594" y="97" width="126" height="56" rx="10"/><text x="657" y="122">painter</text><text class="small" x="657" y="140">a UNet, one model</text><rect x="594" y="177" width="126" height="56" rx="10"/><text x="657" y="210">painter</text></g>
-<g><rect x="752" y="23" width="48" height="44" rx="8"/><text x="776" y="50">z₁</text><rect x="752" y="103" width="48" height="44" rx="8"/><text x="776" y="130">z₂</text><rect x="752" y="183" width="48" height="44" rx="8"/><text x="776" y="210">z₃</text></g>
-</svg>)svg";
 
 inline std::string rows_section(report_data const& report) {
   std::string html =
@@ -111,9 +89,9 @@ inline std::string rows_section(report_data const& report) {
     auto const& s = row.score;
     html += fmt::format("<div class=\"row {}\"><div class=\"name\">{}<small>{}</small></div>",
                         escape_html(row.system), escape_html(label.name), label.note);
-    html += fmt::format(
-        "<div class=\"measure\" data-name=\"q\">{}<div class=\"value\"><b>{:.2f}</b> {}</div></div>",
-        bar(s.q, s.q_se, -1.0, 1.0), s.q, plus_minus(s.q_se, "{:.2f}"));
+    html +=
+        fmt::format("<div class=\"measure\" data-name=\"q\">{}<div class=\"value\"><b>{}</b> {}</div></div>",
+                    bar(s.q, s.q_se, -1.0, 1.0), number(s.q, ".2f"), plus_minus(s.q_se, "{:.2f}"));
     html += fmt::format(
         "<div class=\"measure\" data-name=\"order\">{}<div class=\"value\"><b>{:.1f}%</b> "
         "{}</div></div></div>",
@@ -127,8 +105,8 @@ inline std::string strip_html(strip const& sequence, std::string_view css_class,
   std::string verdict;
   if (sequence.readings.size() >= 2) {
     auto const score = score_sequence(sequence.readings, increasing);
-    verdict = fmt::format("<em class=\"{}\">{} · q {:.2f}</em>", score.ordered ? "good" : "bad",
-                          score.ordered ? "in order" : "not in order", score.q);
+    verdict = fmt::format("<em class=\"{}\">{} · q {}</em>", score.ordered ? "good" : "bad",
+                          score.ordered ? "in order" : "not in order", number(score.q, ".2f"));
   }
   std::string html =
       fmt::format("<div class=\"{}\"><h4>{}{}</h4><div class=\"panels\">", css_class, title, verdict);
@@ -181,8 +159,8 @@ inline std::string attributes_section(report_data const& report) {
     for (auto const& s : a.scores)
       html += fmt::format(
           "<td class=\"heat\" style=\"background:color-mix(in srgb, var(--accent) {:.0f}%, transparent)\" "
-          "title=\"q {:.2f}\">{:.0f}%</td>",
-          45.0 * std::clamp(s.order, 0.0, 1.0), s.q, 100.0 * s.order);
+          "title=\"q {}\">{:.0f}%</td>",
+          45.0 * std::clamp(s.order, 0.0, 1.0), number(s.q, ".2f"), 100.0 * s.order);
     auto const read = std::find_if(report.regressor.begin(), report.regressor.end(),
                                    [&](auto const& r) { return r.attribute == a.attribute; });
     if (read != report.regressor.end())
@@ -200,14 +178,14 @@ inline std::string tuning_section(report_data const& report) {
       "class=\"scroll\"><table><thead><tr><th>system</th>"
       "<th class=\"text\">setting</th><th>q</th><th>order</th></tr></thead><tbody>";
   for (auto const& t : report.tuning)
-    html += fmt::format("<tr{}><td>{}</td><td class=\"text\">{}</td><td>{:.3f}</td><td>{:.1f}%</td></tr>",
+    html += fmt::format("<tr{}><td>{}</td><td class=\"text\">{}</td><td>{}</td><td>{:.1f}%</td></tr>",
                         t.chosen ? " class=\"chosen\"" : "", escape_html(label_of(t.system).name),
-                        escape_html(t.setting), t.q, 100.0 * t.order);
+                        escape_html(t.setting), number(t.q, ".3f"), 100.0 * t.order);
   return html + "</tbody></table></div></details>";
 }
 
 inline std::string run_section(report_data const& report) {
-  double longest = 0.0;
+  double longest = 1e-9;
   for (auto const& [name, seconds] : report.stages) longest = std::max(longest, seconds);
   std::string html = "<div class=\"columns\"><div class=\"card\">";
   for (auto const& [name, seconds] : report.stages)
@@ -226,20 +204,6 @@ inline std::string run_section(report_data const& report) {
                           100.0 * row.malformed_rate);
   return html + "</dl></div></div>";
 }
-
-inline constexpr std::string_view honest_notes = R"html(<ul>
-<li>This world is not the poster's. There, an 8-billion-parameter language model and a photographic diffusion model make the
-pictures; here, two small models pre-trained from nothing draw 16 × 16 landscapes. Compare rows within this table, never with theirs.</li>
-<li>Both models are imperfect because their pre-training data is: most author examples are in no order, and a part of the painter's
-pictures does not show the level that its caption names. Nothing is added at sampling. No caption avoids the painter's faults, so the
-caption oracle is the ceiling of any training of the language model alone.</li>
-<li>A regressor, trained on rendered pictures, reads the attribute off every image; the renderer's own numbers are never used. It has
-errors of its own, shown above, and it both ranks the pairs and scores the test.</li>
-<li>q = (a₃ − a₁) − |a₁ − 2a₂ + a₃| is this project's reading of the poster's “order and evenness”. Chance order is 1 in 6.</li>
-<li>The denoising loss stands in for a likelihood that a diffusion model does not give; its log-ratios are surrogates.</li>
-<li>Standard errors are over seeds that share one pre-trained system, so they do not cover the luck of pre-training. The lead's error
-is a bootstrap over seeds and prompts of paired differences: same prompts, same noise.</li>
-</ul>)html";
 
 }  // namespace detail
 
@@ -275,7 +239,7 @@ inline std::string to_html(report_data const& report) {
   }
   if (!report.strips.empty()) {
     html += heading("Before and after",
-                    "Held-out prompts, same noise on both sides. The bar under an image is the regressor's "
+                    "Held-out prompts. The bar under an image is the regressor's "
                     "reading of the prompt's attribute; below it stands the caption that the writer chose.");
     html += strips_section(report);
   }

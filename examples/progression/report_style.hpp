@@ -33,9 +33,10 @@ p { max-width: 68ch; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(215px, 1fr)); gap: 14px; margin-top: 32px; }
 .figure b { display: block; font: 600 1.9rem/1.2 var(--serif); font-variant-numeric: tabular-nums; white-space: nowrap; }
 .figure b small { font: 400 1rem var(--sans); color: var(--soft); }
-.figure span { color: var(--soft); font-size: .9rem; }
+.figure span { display: block; color: var(--soft); font-size: .9rem; line-height: 1.4; margin-top: 4px; }
 .figure.main b { color: var(--accent); }
 .diagram { width: 100%; height: auto; display: block; max-width: 820px; margin: 0 auto; }
+.diagram.tall { display: none; max-width: 420px; }
 .diagram rect { fill: var(--paper); stroke: var(--line); stroke-width: 1.5; }
 .diagram .learned rect { fill: var(--accent-soft); stroke: var(--accent); }
 .diagram path { fill: none; stroke: var(--soft); stroke-width: 1.5; }
@@ -89,18 +90,19 @@ th:first-child, td:first-child, td.text, th.text { text-align: left; }
 td:first-child, th:first-child { padding-left: 0; }
 td.heat { min-width: 64px; }
 tr.chosen td { font-weight: 600; color: var(--accent); }
-details summary { cursor: pointer; font-weight: 600; margin: 4px 0 10px; }
-.stage { display: grid; grid-template-columns: minmax(130px, 210px) 1fr 74px; gap: 14px; align-items: center; padding: 4px 0; font-size: .92rem; font-variant-numeric: tabular-nums; }
+details summary { cursor: pointer; font-weight: 600; } details[open] summary { margin-bottom: 14px; }
+.stage { display: grid; grid-template-columns: minmax(0, 1.1fr) minmax(60px, 1fr) 68px; gap: 14px; align-items: center; padding: 4px 0; font-size: .92rem; font-variant-numeric: tabular-nums; }
 .stage span:last-child { text-align: right; color: var(--soft); }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 20px; margin: 0; font-size: .92rem; } dt { color: var(--soft); } dd { margin: 0; }
+dl { display: grid; grid-template-columns: fit-content(45%) 1fr; gap: 4px 20px; margin: 0; font-size: .92rem; } dt { color: var(--soft); } dd { margin: 0; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(380px, 100%), 1fr)); gap: 18px; }
 ul { padding-left: 1.1em; max-width: 70ch; } li { margin: 6px 0; }
 footer { margin-top: 64px; color: var(--soft); font-size: .85rem; border-top: 1px solid var(--line); padding-top: 16px; }
 @media (max-width: 720px) {
   main { padding: 32px 16px 56px; } h2 { margin-top: 48px; } .card { padding: 16px; border-radius: 12px; }
-  .row { grid-template-columns: 1fr; gap: 7px; } .row.head { display: none; }
+  .row { grid-template-columns: 1fr; gap: 7px; } .row.head { display: none; } .row.head + .row { border-top: 0; padding-top: 0; }
+  .diagram.wide { display: none; } .diagram.tall { display: block; }
   .measure::before { content: attr(data-name); color: var(--soft); font-size: .8rem; }
-  .measure { grid-template-columns: 36px 1fr 98px; gap: 10px; }
+  .measure { grid-template-columns: 36px 1fr 112px; gap: 8px; }
   .pair { grid-template-columns: 1fr; } .figures { grid-template-columns: 1fr 1fr; } .figure { padding: 14px; }
   .figure b { font-size: 1.35rem; } .figure b small { font-size: .85rem; display: block; } .figure.main { grid-column: 1 / -1; }
 }
