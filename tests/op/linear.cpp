@@ -3,6 +3,7 @@
 #include "support/finite_difference.hpp"
 #include "sysdpo/backend/cpu/linear.hpp"
 #include "sysdpo/op/add.hpp"
+#include "sysdpo/op/scale.hpp"
 
 using test::random_tensor;
 
@@ -39,4 +40,12 @@ TEST_CASE("add passes its gradient to both operands, and twice to one used twice
   test::check_gradients(
       [](auto& tape, auto const& in) { return sysdpo::add(tape, sysdpo::add(tape, in[0], in[1]), in[0]); },
       {random_tensor({3, 2}, 1), random_tensor({3, 2}, 2)});
+}
+
+TEST_CASE("scale multiplies and so does its gradient", "[op]") {
+  test::check_gradients([](auto& tape, auto const& in) { return sysdpo::scale(tape, in[0], -2.5); },
+                        {random_tensor({3, 2}, 1)});
+  test::tape tape;
+  REQUIRE(sysdpo::scale(tape, tape.constant(random_tensor({1}, 1)), 3).value().data()[0] ==
+          Approx(3 * random_tensor({1}, 1).data()[0]));
 }

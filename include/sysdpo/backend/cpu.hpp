@@ -1,13 +1,19 @@
 // The CPU backend, whole: include this where models run.
 #pragma once
 
+#include "sysdpo/backend/cpu/add_rows.hpp"
 #include "sysdpo/backend/cpu/attention.hpp"
 #include "sysdpo/backend/cpu/backend.hpp"
 #include "sysdpo/backend/cpu/check_ids.hpp"
+#include "sysdpo/backend/cpu/concat.hpp"
 #include "sysdpo/backend/cpu/conv2d.hpp"
+#include "sysdpo/backend/cpu/denoising_loss.hpp"
+#include "sysdpo/backend/cpu/diffusion_step.hpp"
 #include "sysdpo/backend/cpu/elementwise.hpp"
 #include "sysdpo/backend/cpu/embedding.hpp"
 #include "sysdpo/backend/cpu/gathered_product.hpp"
+#include "sysdpo/backend/cpu/geglu.hpp"
+#include "sysdpo/backend/cpu/group_norm.hpp"
 #include "sysdpo/backend/cpu/head_log_prob.hpp"
 #include "sysdpo/backend/cpu/layer_norm.hpp"
 #include "sysdpo/backend/cpu/linear.hpp"
@@ -23,4 +29,7 @@
 #include "sysdpo/backend/cpu/scatter_rows.hpp"
 #include "sysdpo/backend/cpu/scratch.hpp"
 #include "sysdpo/backend/cpu/segment_sum.hpp"
+#include "sysdpo/backend/cpu/silu.hpp"
 #include "sysdpo/backend/cpu/swiglu.hpp"
+#include "sysdpo/backend/cpu/timestep_embedding.hpp"
+#include "sysdpo/backend/cpu/upsample.hpp"

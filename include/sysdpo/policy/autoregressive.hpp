@@ -139,11 +139,12 @@ struct autoregressive {
       }
       if (open.empty()) break;
       if (attempt > 0) result.retries += static_cast<index_t>(open.size());
-      auto const drawn = sample_tokens(model, prompts, keys, settings.end, settings.sampling);
+      auto const outputs = sample_tokens(model, prompts, settings.end, settings.sampling, keys);
       for (std::size_t i = 0; i < open.size(); ++i) {
         auto& value = result.values[open[i]];
-        result.valid[open[i]] =
-            drawn[i].complete && detail::parse_tokens(drawn[i].tokens, value, settings.separator);
+        auto tokens = std::span(outputs[i].tokens);
+        if (outputs[i].ended) tokens = tokens.first(tokens.size() - 1);
+        result.valid[open[i]] = outputs[i].ended && detail::parse_tokens(tokens, value, settings.separator);
         if (!result.valid[open[i]]) value = {};
       }
     }

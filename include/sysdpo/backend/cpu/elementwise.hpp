@@ -9,6 +9,7 @@ namespace sysdpo {
 
 struct add_op;
 struct subtract_op;
+struct scale_op;
 
 template <>
 struct implement<add_op, cpu> {
@@ -42,6 +43,25 @@ struct implement<subtract_op, cpu> {
       cpu_detail::array_map<T>(y.data + begin, end - begin) =
           cpu_detail::const_array_map<T>(a.data + begin, end - begin) -
           cpu_detail::const_array_map<T>(b.data + begin, end - begin);
+    });
+  }
+};
+
+template <>
+struct implement<scale_op, cpu> {
+  /// y = factor · x
+  template <class T>
+  static void forward(array_view<T const> x, double factor, array_view<T> y) {
+    backward(x, factor, {y.data, y.extents, false});
+  }
+
+  /// dx = factor · dy
+  template <class T>
+  static void backward(array_view<T const> dy, double factor, gradient_view<T> dx) {
+    parallel_for(dy.size(), cpu_detail::elementwise_grain, [&](index_t begin, index_t end) {
+      cpu_detail::store(
+          cpu_detail::array_map<T>(dx.data + begin, end - begin), dx.accumulate,
+          static_cast<T>(factor) * cpu_detail::const_array_map<T>(dy.data + begin, end - begin));
     });
   }
 };

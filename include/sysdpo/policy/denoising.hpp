@@ -1,0 +1,254 @@
+// A diffusion model's node: the value is an image drawn for a caption. It has no likelihood; its log-ratio is
+// the bound's,
+//   r = T · (ℓ_ref − ℓ),   ℓ = ω(t) · reduce (ε − ε̂(z_t, t, caption))²,   t uniform, ε normal (method, §4)
+// averaged over K draws of (t, ε). Policy and reference see the same draws; so do, by default, the two sides
+// of a pair. The difference is formed element by element, (ε̂ − ε̂_ref)(2ε − ε̂ − ε̂_ref), never as a difference
+// of two sums.
+//
+// Asks of the model: `encode(tape, packed_tokens) → [tokens, D]`, `predict(tape, z_t, t, condition, captions)
+// → [R, H, W, C]`, and `prediction` in `options` says whether that is ε or v. Captions are token sequences
+// `begin, caption, end`.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "sysdpo/op/add_noise.hpp"
+#include "sysdpo/op/denoising_loss.hpp"
+#include "sysdpo/op/segment_sum.hpp"
+#include "sysdpo/policy/concept.hpp"
+#include "sysdpo/policy/diffusion_sampling.hpp"
+#include "sysdpo/policy/noise_schedule.hpp"
+
+namespace sysdpo {
+
+struct denoising_options {
+  noise_schedule_options schedule{};
+  prediction_kind prediction = prediction_kind::epsilon;
+  loss_weight weight = loss_weight::constant;  ///< ω(t)
+  reduction reduce = reduction::mean;          ///< over an image's elements
+  int draws = 1;                               ///< K
+  double steps_factor = 0;                     ///< T in the bound; 0 takes the schedule's number of steps
+  int first_step = 1;                          ///< t is uniform in [first_step, last_step]
+  int last_step = 0;                           ///< 0 is T
+  bool share_draws = true;                     ///< chosen and rejected see the same (t, ε)
+  diffusion_sampling sampling{};
+  std::int32_t begin = 0;  ///< tokens around a caption
+  std::int32_t end = 2;
+};
+
+/// Whether the options are those under which the poster's theorem bounds the loss: every timestep, the ELBO's
+/// weight, the sum over elements, T itself. Runs report it.
+[[nodiscard]] inline bool is_theorem(denoising_options const& options) {
+  return options.weight == loss_weight::elbo && options.reduce == reduction::sum && options.first_step == 1 &&
+         (options.last_step == 0 || options.last_step == options.schedule.steps) &&
+         (options.steps_factor == 0 || options.steps_factor == options.schedule.steps);
+}
+
+template <class Model, class Value>
+struct denoising {
+  using value = Value;
+  using model = Model;
+  using options = denoising_options;
+  static constexpr loss_kind loss_is = loss_kind::surrogate;
+  static constexpr auto kind = "denoising";
+
+  /// One text, the caption.
+  template <class... Parents>
+  static constexpr bool accepts =
+      (sizeof...(Parents) == 1 && (std::same_as<typename Parents::type, std::vector<std::int32_t>> && ...));
+
+  /// Rows × draws, noised: what policy and reference both look at.
+  template <class Backend, class T>
+  struct noised_rows {
+    tensor<Backend, T> noisy;             ///< z_t [N, H, W, C], N = rows · K, a row's draws side by side
+    tensor<Backend, T> target;            ///< ε, or v under v-prediction
+    tensor<Backend, std::int32_t> steps;  ///< t [N]
+    tensor<Backend, T> weights;           ///< T·ω(t)/K, times ᾱ_t under v-prediction [N]
+    packed_tokens<Backend> captions;      ///< N sequences
+    std::vector<index_t> draws_per_row;   ///< K for each row
+  };
+
+  template <class Backend, class T>
+  struct record {
+    noised_rows<Backend, T> rows;
+    tensor<Backend, T> prediction;  ///< the reference's
+  };
+
+  /// The reference's predictions for `rows`. \throws error on options out of range or a missing image.
+  template <class... Parents>
+  static auto reference(auto& model, options const& settings,
+                        std::span<scored_row<Value, Parents...> const> rows) {
+    using instance = std::remove_cvref_t<decltype(model)>;
+    using backend_type = typename instance::backend_type;
+    using T = typename instance::T;
+    record<backend_type, T> made{noise<backend_type, T>(settings, rows), {}};
+    tape<backend_type, T> scratch(recording::off);
+    made.prediction = predict(scratch, model, made.rows).value();
+    return made;
+  }
+
+  /// T · (ℓ_ref − ℓ) averaged over the draws, [rows].
+  template <class Backend, class T, class... Parents>
+  static variable<Backend, T> log_ratio(tape<Backend, T>& tape, auto& model,
+                                        record<Backend, T> const& reference, options const& settings,
+                                        std::span<scored_row<Value, Parents...> const>) {
+    auto const prediction = predict(tape, model, reference.rows);
+    auto const ratios = denoising_log_ratio(tape, prediction, reference.prediction, reference.rows.target,
+                                            reference.rows.weights, settings.reduce);
+    return segment_sum(tape, ratios, pack_lengths<Backend>(reference.rows.draws_per_row));
+  }
+
+  /// ω(t)·reduce(error)² averaged over the draws, [rows]: the loss that trains a painter from scratch,
+  /// without the factor T.
+  template <class Backend, class T, class... Parents>
+  static variable<Backend, T> loss(tape<Backend, T>& tape, auto& model, options settings,
+                                   std::span<scored_row<Value, Parents...> const> rows) {
+    settings.steps_factor = 1;
+    auto const noisy = noise<Backend, T>(settings, rows);
+    auto const losses =
+        denoising_loss(tape, predict(tape, model, noisy), noisy.target, noisy.weights, settings.reduce);
+    return segment_sum(tape, losses, pack_lengths<Backend>(noisy.draws_per_row));
+  }
+
+  /// Draws an image for each request. With guidance other than 1 the caption-free prediction is made in the
+  /// same batch.
+  template <class... Parents>
+  static drawn<Value> sample(auto& model, options const& settings,
+                             std::span<drawn_request<Parents...> const> requests) {
+    using instance = std::remove_cvref_t<decltype(model)>;
+    using Backend = typename instance::backend_type;
+    using T = typename instance::T;
+    auto const count = static_cast<index_t>(requests.size());
+    auto const guided = settings.sampling.guidance != 1;
+    std::vector<std::vector<std::int32_t>> captions;
+    std::vector<draw_key> keys;
+    for (auto const& request : requests) {
+      captions.push_back(caption_of(settings, *std::get<0>(request.parents)));
+      keys.push_back(request.key);
+    }
+    if (guided) captions.resize(2 * requests.size(), {settings.begin, settings.end});
+    auto const packed = pack_tokens<Backend>(captions);
+    tape<Backend, T> scratch(recording::off);
+    auto const condition = model.encode(scratch, packed);
+
+    auto const predict = [&](tensor<Backend, T> const& z, int t) {
+      auto const rows = guided ? 2 * count : count;
+      auto const steps = tensor<Backend, std::int32_t>::from_host(
+          {rows}, std::vector<std::int32_t>(static_cast<std::size_t>(rows), static_cast<std::int32_t>(t)));
+      if (!guided) return model.predict(scratch, z, steps, condition, packed.sequences).value();
+      tensor<Backend, T> twice(image_shape(rows));
+      Backend::copy(twice.data(), z.data(), z.bytes());
+      Backend::copy(twice.data() + z.size(), z.data(), z.bytes());
+      auto const both = model.predict(scratch, twice, steps, condition, packed.sequences).value();
+      auto const ones = [&](double value) {
+        return tensor<Backend, T>::from_host({count}, std::vector<T>(requests.size(), static_cast<T>(value)));
+      };
+      return add_noise(both.slice(0, count), both.slice(count, rows), ones(settings.sampling.guidance),
+                       ones(1 - settings.sampling.guidance));
+    };
+    auto const host =
+        sample_diffusion<Backend, T>(image_shape(count), keys, noise_schedule(settings.schedule),
+                                     settings.prediction, settings.sampling, predict)
+            .to_host();
+    drawn<Value> result;
+    for (auto at = host.begin(); at != host.end(); at += elements)
+      result.values.emplace_back(std::vector<float>(at, at + elements));
+    result.valid.assign(requests.size(), true);
+    return result;
+  }
+
+ private:
+  static constexpr index_t elements = static_cast<index_t>(Value::size);
+
+  static shape image_shape(index_t rows) { return {rows, Value::height, Value::width, Value::channels}; }
+
+  static std::vector<std::int32_t> caption_of(options const& settings,
+                                              std::vector<std::int32_t> const& caption) {
+    std::vector<std::int32_t> tokens{settings.begin};
+    tokens.insert(tokens.end(), caption.begin(), caption.end());
+    tokens.push_back(settings.end);
+    return tokens;
+  }
+
+  template <class Backend, class T>
+  static variable<Backend, T> predict(tape<Backend, T>& tape, auto& model,
+                                      noised_rows<Backend, T> const& rows) {
+    return model.predict(tape, rows.noisy, rows.steps, model.encode(tape, rows.captions),
+                         rows.captions.sequences);
+  }
+
+  /// Every row's draws of (t, ε). The draw's t comes from word 0 of the stream with the top bit of `draw`
+  /// set, ε from the stream itself.
+  template <class Backend, class T, class Row>
+  static noised_rows<Backend, T> noise(options const& settings, std::span<Row const> rows) {
+    noise_schedule const schedule(settings.schedule);
+    auto const last = settings.last_step == 0 ? schedule.steps() : settings.last_step;
+    if (settings.draws < 1 || settings.first_step < 1 || last < settings.first_step ||
+        last > schedule.steps())
+      fail({"denoising node",
+            "draws " + std::to_string(settings.draws) + ", steps " + std::to_string(settings.first_step) +
+                " to " + std::to_string(last),
+            "there must be at least one draw, and steps between 1 and " + std::to_string(schedule.steps()),
+            "Correct the options"});
+    auto const factor =
+        settings.steps_factor == 0 ? static_cast<double>(schedule.steps()) : settings.steps_factor;
+    auto const count = static_cast<index_t>(rows.size()) * settings.draws;
+    std::vector<float> normals(static_cast<std::size_t>(elements));
+    std::vector<T> images(static_cast<std::size_t>(count * elements));
+    std::vector<T> errors(images.size());
+    std::vector<std::int32_t> steps;
+    std::vector<T> signals, noises, weights;
+    std::vector<std::vector<std::int32_t>> captions;
+    auto at = std::ptrdiff_t{0};
+    for (auto const& row : rows) {
+      auto const pixels = row.value->values();
+      if (static_cast<index_t>(pixels.size()) != elements)
+        fail({"denoising node", "pair " + std::to_string(row.key.pair), "its image is missing",
+              "Give every row an image"});
+      for (int draw = 0; draw < settings.draws; ++draw, at += elements) {
+        auto key = row.key;
+        key.draw += static_cast<std::uint32_t>(draw + (settings.share_draws ? 0 : row.side * settings.draws));
+        fill_normal(normals, key);
+        std::copy(normals.begin(), normals.end(), errors.begin() + at);
+        std::copy(pixels.begin(), pixels.end(), images.begin() + at);
+        key.draw |= 0x80000000U;
+        auto const u = static_cast<double>(uniform_at(philox_stream(key), 0));
+        auto const t =
+            std::min(last, settings.first_step + static_cast<int>(u * (last - settings.first_step + 1)));
+        auto const velocity = settings.prediction == prediction_kind::velocity;
+        steps.push_back(t);
+        signals.push_back(static_cast<T>(schedule.signal(t)));
+        noises.push_back(static_cast<T>(schedule.noise(t)));
+        weights.push_back(static_cast<T>(factor / settings.draws * schedule.weight(settings.weight, t) *
+                                         (velocity ? schedule.alpha_bar(t) : 1.0)));
+        captions.push_back(caption_of(settings, *std::get<0>(row.parents)));
+      }
+    }
+    auto const per_row = [&](auto const& values) {
+      return tensor<Backend, std::remove_cvref_t<decltype(values[0])>>::from_host({count}, values);
+    };
+    auto const image = tensor<Backend, T>::from_host(image_shape(count), images);
+    auto error = tensor<Backend, T>::from_host(image_shape(count), errors);
+    noised_rows<Backend, T> made{.noisy = add_noise(image, error, per_row(signals), per_row(noises)),
+                                 .target = {},
+                                 .steps = per_row(steps),
+                                 .weights = per_row(weights),
+                                 .captions = pack_tokens<Backend>(captions),
+                                 .draws_per_row = std::vector<index_t>(rows.size(), settings.draws)};
+    if (settings.prediction == prediction_kind::velocity) {
+      for (auto& x : noises) x = -x;
+      made.target = add_noise(error, image, per_row(signals), per_row(noises));
+    } else {
+      made.target = std::move(error);
+    }
+    return made;
+  }
+};
+
+}  // namespace sysdpo
