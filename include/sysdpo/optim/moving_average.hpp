@@ -30,6 +30,8 @@ class moving_average {
       implement<moving_average_op, Backend>::forward((average++)->view(), weight.value.const_view(), decay_);
   }
 
+  [[nodiscard]] std::vector<tensor<Backend, stored>> const& values() const { return average_; }
+
   /// Puts the average into `weights`, a set of the same names and shapes.
   void copy_to(parameter_set<Backend, Precision>& weights) const {
     auto average = average_.begin();

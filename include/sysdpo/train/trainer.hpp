@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -53,11 +54,12 @@ struct trainer_options {
   model_numbers<System> rates = model_numbers<System>::all(1e-4);
   learning_rate_schedule schedule{};
   adamw_options optimizer{};
-  double max_gradient_norm = 1;         ///< of each model's gradient by itself; 0 does not clip
-  index_t validate_every = 0;           ///< steps; 0 never
-  std::uint64_t seed = 0;               ///< of the order of pairs
-  std::filesystem::path checkpoints{};  ///< folder of checkpoints; empty keeps none
-  index_t checkpoint_every = 100;       ///< steps
+  model_numbers<System> moving_averages{};  ///< decay of each model's average weights; 0 keeps none
+  double max_gradient_norm = 1;             ///< of each model's gradient by itself; 0 does not clip
+  index_t validate_every = 0;               ///< steps; 0 never
+  std::uint64_t seed = 0;                   ///< of the order of pairs
+  std::filesystem::path checkpoints{};      ///< folder of checkpoints; empty keeps none
+  index_t checkpoint_every = 100;           ///< steps
 };
 
 template <class System, class Backend, class Precision = precision<float>, preference_link Link = logistic>
@@ -81,9 +83,16 @@ class trainer {
     check_pairs(pairs);
     check_pairs(validation);
     optimizers_.assign(System::model_count, adamw<Backend, Precision>(options.optimizer));
-    if (!options.checkpoints.empty())
-      if (auto const found = load_checkpoint<System>(options.checkpoints, policy, optimizers_, fingerprint()))
-        step_ = *found;
+    policy.for_each([&](auto index, auto& model) {
+      if (auto const decay = options.moving_averages.values[index]; decay > 0)
+        averages_[index].emplace(model.parameters(), decay);
+    });
+    if (options.checkpoints.empty()) return;
+    lock_.emplace(options.checkpoints);
+    fingerprint_ = fingerprint(reference);
+    if (auto const found =
+            load_checkpoint(options.checkpoints, policy, std::span(optimizers_), averages_, fingerprint_))
+      step_ = *found;
   }
 
   /// Trains until `steps` or until a callback ends it. Returns the steps done in all.
@@ -96,7 +105,8 @@ class trainer {
         for (auto const& [name, value] : validate()) metrics["eval/" + name] = value;
       if (!options_.checkpoints.empty() &&
           (step_ % options_.checkpoint_every == 0 || step_ == options_.steps))
-        save_checkpoint<System>(options_.checkpoints, step_, *policy_, optimizers_, fingerprint());
+        save_checkpoint(options_.checkpoints, step_, *policy_,
+                        std::span<adamw<Backend, Precision> const>(optimizers_), averages_, fingerprint_);
       bool go_on = true;
       for (auto* listener : listeners)
         go_on = listener->on_step(
@@ -135,6 +145,7 @@ class trainer {
       auto const limit = options_.max_gradient_norm;
       auto const clip = limit > 0 && norms[index] > limit ? limit / norms[index] : 1.0;
       optimizers_[index].step(model.parameters(), options_.rates.values[index] * factor, clip);
+      if (averages_[index]) averages_[index]->update(model.parameters());
     });
     metrics["learning_rate_factor"] = factor;
     ++step_;
@@ -157,7 +168,16 @@ class trainer {
     return metrics;
   }
 
+  /// Steps done, those before a resumption included.
   [[nodiscard]] index_t step() const { return step_; }
+
+  /// Puts the moving averages into the policy, for the models that have one. For when training is over: going
+  /// on would start from the averages.
+  void use_averages() {
+    policy_->for_each([&](auto index, auto& model) {
+      if (averages_[index]) averages_[index]->copy_to(model.parameters());
+    });
+  }
 
  private:
   void check_options() const {
@@ -254,15 +274,68 @@ class trainer {
                                        : "Lower the learning rate; the last checkpoint is intact"});
   }
 
-  /// What must agree for a checkpoint to continue this training.
-  [[nodiscard]] std::string fingerprint() const {
-    std::string text =
-        fmt::format("pairs {} batch {}x{} seed {} {} beta {}", pairs_.size(), options_.pairs_per_batch,
-                    options_.batches_per_step, options_.seed, options_.loss.seed, options_.loss.beta);
-    for (auto const scale : options_.loss.scales.values) text += fmt::format(" scale {}", scale);
-    for (auto const rate : options_.rates.values) text += fmt::format(" rate {}", rate);
-    return text;
+  /// What must agree for a checkpoint to continue this training. The settings of policies are not among it:
+  /// nothing here can read them.
+  [[nodiscard]] json fingerprint(models_type const& reference) const {
+    auto const& loss = options_.loss;
+    hash ids;
+    for (auto const& pair : pairs_) ids.add(std::as_bytes(std::span(&pair.id, 1)));
+    json print = {{"pairs", pairs_.size()},
+                  {"pair ids", ids.text()},
+                  {"pairs per batch", options_.pairs_per_batch},
+                  {"batches per step", options_.batches_per_step},
+                  {"order seed", options_.seed},
+                  {"noise seed", loss.seed},
+                  {"beta", loss.beta},
+                  {"link", {loss.link.value(-1, 1), loss.link.value(0.5, 1), loss.link.value(2, 1)}},
+                  {"scales", loss.scales.values},
+                  {"rates", options_.rates.values},
+                  {"moving averages", options_.moving_averages.values},
+                  {"warm-up steps", options_.schedule.warmup_steps},
+                  {"decay", static_cast<int>(options_.schedule.shape)},
+                  {"optimizer",
+                   {options_.optimizer.beta1, options_.optimizer.beta2, options_.optimizer.epsilon,
+                    options_.optimizer.weight_decay}},
+                  {"max gradient norm", options_.max_gradient_norm}};
+    if (options_.schedule.shape != decay::constant) {
+      print["steps"] = options_.steps;
+      print["final factor"] = options_.schedule.final_factor;
+    }
+    policy_->for_each([&](auto index, auto const& model) {
+      std::vector<std::string> frozen;
+      for (auto const& weight : model.parameters())
+        if (!weight.trainable) frozen.push_back(weight.name);
+      print["frozen"][std::string(model_name<typename decltype(index)::model>())] = frozen;
+    });
+    reference.for_each([&](auto index, auto const& model) {
+      hash weights;
+      for (auto const& weight : model.parameters()) {
+        auto const values = weight.value.to_host();
+        weights.add(std::as_bytes(std::span(values)));
+      }
+      print["reference"][std::string(model_name<typename decltype(index)::model>())] = weights.text();
+    });
+    return print;
   }
+
+  /// FNV-1a over 64-bit words: tells data apart, keeps no secret.
+  class hash {
+   public:
+    void add(std::span<std::byte const> bytes) {
+      while (!bytes.empty()) {
+        std::uint64_t word = 0;
+        auto const count = std::min(bytes.size(), sizeof(word));
+        std::memcpy(&word, bytes.data(), count);
+        value_ = (value_ ^ word) * 0x100000001b3u;
+        value_ ^= value_ >> 32;
+        bytes = bytes.subspan(count);
+      }
+    }
+    [[nodiscard]] std::string text() const { return fmt::format("{:016x}", value_); }
+
+   private:
+    std::uint64_t value_ = 0xcbf29ce484222325u;
+  };
 
   models_type* policy_;
   preference_loss<System, Backend, Precision, Link> loss_;
@@ -270,6 +343,9 @@ class trainer {
   std::span<preference<System> const> validation_;
   options_type options_;
   std::vector<adamw<Backend, Precision>> optimizers_;
+  moving_averages<System, Backend, Precision> averages_{};
+  std::optional<directory_lock> lock_;  // on the folder of checkpoints, as long as the trainer lives
+  json fingerprint_;
   index_t step_ = 0;
   std::vector<std::size_t> order_;
   index_t order_epoch_ = 0;
