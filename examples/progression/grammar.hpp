@@ -135,7 +135,7 @@ struct prompt {
   int attribute = 0;
   bool increasing = true;
   int place = 0;
-  std::string text;
+  std::string text{};
 };
 
 /// The prompt of the poster's picture, held out for the test set.

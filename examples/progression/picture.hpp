@@ -116,17 +116,17 @@ inline void draw_text(canvas& to, std::string_view text, int x, int y, int scale
 /// One sequence as shown to people: its images (height × width × RGB in [−1, 1]), and for each its caption
 /// and the regressor's reading of the prompt's attribute. A malformed sequence may lack any of them.
 struct strip {
-  std::vector<std::vector<float>> images;
-  std::vector<std::string> captions;
-  std::vector<float> readings;
+  std::vector<std::vector<float>> images{};
+  std::vector<std::string> captions{};
+  std::vector<float> readings{};
 };
 
 /// One prompt's sequences before and after alignment.
 struct strip_pair {
-  std::string prompt;
+  std::string prompt{};
   bool increasing = true;
-  strip before;
-  strip after;
+  strip before{};
+  strip after{};
 };
 
 /// The grid of all prompts: a line of text a row, then the images before on the left and after on the right.

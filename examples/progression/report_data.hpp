@@ -15,28 +15,28 @@ namespace progression {
 /// A row of the results table. `system` is one of before, best_of_4, caption_oracle, language_model_only,
 /// diffusion_only, per_component, sysdpo.
 struct report_row {
-  std::string system;
-  row_summary score;
+  std::string system{};
+  row_summary score{};
   double malformed_rate = 0.0;  ///< share of sequences whose captions stayed malformed after resampling
 };
 
 /// How well the regressor reads an attribute off held-out pictures.
 struct regressor_result {
-  std::string attribute;
+  std::string attribute{};
   double r2 = 0.0;
   double spearman = 0.0;
 };
 
 /// One attribute's share of the table; `scores` in the order of the report's rows.
 struct attribute_result {
-  std::string attribute;
-  std::vector<row_summary> scores;
+  std::string attribute{};
+  std::vector<row_summary> scores{};
 };
 
 /// One setting tried for a row on the validation prompts.
 struct tuning_result {
-  std::string system;
-  std::string setting;
+  std::string system{};
+  std::string setting{};
   double q = 0.0;
   double order = 0.0;
   bool chosen = false;
@@ -44,23 +44,23 @@ struct tuning_result {
 
 /// What one node logged while a row was trained; the vectors have one entry a logged step.
 struct learning_curve {
-  std::string system;            ///< the row
-  std::string node;              ///< "writer", "painter", or "system" for the sum
-  std::vector<double> step;      ///< counted through all rounds
-  std::vector<double> margin;    ///< chosen's reward minus rejected's
-  std::vector<double> accuracy;  ///< share of pairs with a positive margin
-  std::vector<double> chosen;    ///< the winner's log-ratio of policy to reference
-  std::vector<double> rejected;  ///< the loser's
+  std::string system{};            ///< the row
+  std::string node{};              ///< "writer", "painter", or "system" for the sum
+  std::vector<double> step{};      ///< counted through all rounds
+  std::vector<double> margin{};    ///< chosen's reward minus rejected's
+  std::vector<double> accuracy{};  ///< share of pairs with a positive margin
+  std::vector<double> chosen{};    ///< the winner's log-ratio of policy to reference
+  std::vector<double> rejected{};  ///< the loser's
 };
 
 /// Everything in report.json and report.html.
 struct report_data {
-  std::vector<report_row> rows;
-  lead_summary lead;  ///< sysdpo minus language_model_only, paired
+  std::vector<report_row> rows{};
+  lead_summary lead{};  ///< sysdpo minus language_model_only, paired
   std::size_t pairs = 0;
   double seconds = 0.0;
   double peak_rss_mib = 0.0;
-  std::vector<std::pair<std::string, double>> stages;  ///< name, seconds; in order
+  std::vector<std::pair<std::string, double>> stages{};  ///< name, seconds; in order
   std::vector<std::pair<std::string, std::string>>
       settings{};  ///< what the run was: sizes, rounds, β, seeds …
   std::vector<regressor_result> regressor{};

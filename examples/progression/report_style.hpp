@@ -92,6 +92,7 @@ td.heat { min-width: 64px; }
 tr.chosen td { font-weight: 600; color: var(--accent); }
 details summary { cursor: pointer; font-weight: 600; } details[open] summary { margin-bottom: 14px; }
 .stage { display: grid; grid-template-columns: minmax(0, 1.1fr) minmax(60px, 1fr) 68px; gap: 14px; align-items: center; padding: 4px 0; font-size: .92rem; font-variant-numeric: tabular-nums; }
+.stage span:first-child { overflow-wrap: anywhere; line-height: 1.3; }
 .stage span:last-child { text-align: right; color: var(--soft); }
 dl { display: grid; grid-template-columns: fit-content(45%) 1fr; gap: 4px 20px; margin: 0; font-size: .92rem; } dt { color: var(--soft); } dd { margin: 0; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(380px, 100%), 1fr)); gap: 18px; }

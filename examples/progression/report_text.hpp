@@ -56,7 +56,7 @@ inline constexpr std::string_view honest_notes = R"html(<ul>
 pictures; here, two small models pre-trained from nothing draw 16 × 16 landscapes. Compare rows within this table, never with theirs.</li>
 <li>Both models are imperfect because their pre-training data is: most of the writer's examples are in no order, and a part of the painter's
 pictures does not show the level that its caption names. Nothing is added at sampling. No caption avoids the painter's faults, so the
-caption oracle is about the ceiling for training of the language model alone.</li>
+caption oracle is about the ceiling for training the language model alone.</li>
 <li>A regressor, trained on rendered pictures, reads the attribute off every image; the renderer's own numbers are never used. It has
 errors of its own, shown above, and it both ranks the pairs and scores the test.</li>
 <li>q = (a₃ − a₁) − |a₁ − 2a₂ + a₃| is this project's reading of the poster's “order and evenness”. Chance order is 1 in 6.</li>

@@ -234,15 +234,16 @@ class painter_of_scenes {
     return lerp(c, color{0.77F, 0.79F, 0.81F}, level(fog) * lerp(0.78F, 0.97F, depth));
   }
 
-  /// Slanting streaks, three pixels long, over a sky that darkens with the shower.
+  /// Slanting streaks, up to four pixels long, before a scene that darkens with the shower.
   [[nodiscard]] color rained(color c, int column, int row) const {
     float const shower = level(rain);
     auto const lane = static_cast<std::uint64_t>(2 * image_size + column + row / 2);
     auto const slot = (static_cast<std::uint64_t>(row) + mix(streaks_, lane) % 4) / 4;
-    float const drop = unit(mix(streaks_ + 1, lane * 64 + slot));
+    bool const dry = lane % 3 != 0;  // between two streaks the scene stays visible
+    float const drop = dry ? 2.0F : unit(mix(streaks_ + 1, lane * 64 + slot));
     c = lerp(c, color{0.36F, 0.41F, 0.50F}, 0.55F * shower);
     return lerp(c, color{0.74F, 0.83F, 0.98F},
-                0.65F * smoothstep(drop - 0.05F, drop + 0.05F, 0.5F * shower - 0.05F));
+                0.75F * smoothstep(drop - 0.05F, drop + 0.05F, 0.95F * shower - 0.05F));
   }
 
   [[nodiscard]] color exposed(color c) const {

@@ -66,8 +66,7 @@ TEST_CASE("A picture is drawn to scale, from minus one as black to one as white"
 TEST_CASE("Files are written whole or not at all") {
   auto const folder = std::filesystem::temp_directory_path() / "sysdpo_picture_test";
   std::filesystem::remove_all(folder);
-  CHECK_THROWS_WITH(write_file(folder / "absent" / "a.txt", "text"),
-                    Catch::Matchers::ContainsSubstring("a.txt"));
+  CHECK_THROWS_WITH(write_file(folder / "absent" / "a.txt", "text"), Catch::Contains("a.txt"));
   std::filesystem::create_directories(folder);
   write_file(folder / "a.txt", "first, longer");
   write_file(folder / "a.txt", "second");
