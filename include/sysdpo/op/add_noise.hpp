@@ -1,5 +1,4 @@
-// Forward diffusion and its relatives: y_r = a_r·x_r + b_r·e_r, one pair of coefficients for each row. No
-// gradient.
+// The forward process of diffusion: z_t = √ᾱ_t · z + √(1 − ᾱ_t) · ε, row by row.
 #pragma once
 
 #include "sysdpo/tensor/tensor.hpp"
@@ -8,23 +7,23 @@ namespace sysdpo {
 
 struct add_noise_op;
 
-/// x and noise [R, …], signal_scale and noise_scale [R] → [R, …]: z_t = √ᾱ_t·z + √(1−ᾱ_t)·ε (Ho et al. 2020,
-/// eq. 4); with noise, image, √ᾱ_t and −√(1−ᾱ_t) it is the velocity v (Salimans and Ho 2022). \throws error
-/// if the shapes do not fit.
+/// z, noise [R, ...], signal, deviation [R] → signal[r] · z[r] + deviation[r] · noise[r], extents of z. Takes
+/// no gradient. The velocity √ᾱ·ε − √(1−ᾱ)·z is the same with z and noise exchanged and the deviations
+/// negated. \throws error if the shapes differ.
 template <class Backend, class T>
-[[nodiscard]] tensor<Backend, T> add_noise(tensor<Backend, T> const& x, tensor<Backend, T> const& noise,
-                                           tensor<Backend, T> const& signal_scale,
-                                           tensor<Backend, T> const& noise_scale) {
-  if (x.extents() != noise.extents() || x.extents().rank() < 1 ||
-      signal_scale.extents() != shape{x.extent(0)} || noise_scale.extents() != shape{x.extent(0)})
+[[nodiscard]] tensor<Backend, T> add_noise(tensor<Backend, T> const& z, tensor<Backend, T> const& noise,
+                                           tensor<Backend, T> const& signal,
+                                           tensor<Backend, T> const& deviation) {
+  if (z.extents().rank() < 1 || z.extents() != noise.extents() || signal.extents() != shape{z.extent(0)} ||
+      deviation.extents() != signal.extents())
     fail({"add_noise",
-          "x " + to_string(x.extents()) + ", noise " + to_string(noise.extents()) + ", scales " +
-              to_string(signal_scale.extents()) + " and " + to_string(noise_scale.extents()),
-          "the shapes do not fit", "Give noise like x and one scale of each kind a row"});
-  tensor<Backend, T> y(x.extents());
-  implement<add_noise_op, Backend>::forward(x.const_view(), noise.const_view(), signal_scale.const_view(),
-                                            noise_scale.const_view(), y.view());
-  return y;
+          "z " + to_string(z.extents()) + ", noise " + to_string(noise.extents()) + ", signal " +
+              to_string(signal.extents()) + ", deviation " + to_string(deviation.extents()),
+          "the shapes differ", "Give noise of z's shape and one coefficient a row"});
+  tensor<Backend, T> noisy(z.extents());
+  implement<add_noise_op, Backend>::forward(z.const_view(), noise.const_view(), signal.const_view(),
+                                            deviation.const_view(), noisy.view());
+  return noisy;
 }
 
 }  // namespace sysdpo

@@ -1,4 +1,9 @@
-// The squared error of a denoiser, row by row, and its difference to a reference's. Sums are kept in double.
+// The squared error of a denoising model, row by row, and its difference to a reference's. Sums are kept in
+// double.
+//
+// The difference is formed element by element as (p − ref)·(2·target − p − ref) = (target − ref)² − (target −
+// p)²; subtracting two finished sums would lose what policy and reference have in common, a hundred times the
+// rounding error.
 #pragma once
 
 #include "sysdpo/tensor/tape.hpp"
@@ -7,68 +12,64 @@ namespace sysdpo {
 
 struct denoising_loss_op;
 
-/// How an image's squared errors become one number.
+/// How a row's elements become one number.
 enum class reduction { sum, mean };
 
 namespace detail {
-template <class Backend, class T>
-void check_denoising_shapes(shape const& prediction, shape const& target, shape const& weights) {
-  if (prediction.rank() < 1 || prediction != target || weights != shape{prediction[0]})
-    fail({"denoising loss",
-          "prediction " + to_string(prediction) + ", target " + to_string(target) + ", weights " +
-              to_string(weights),
-          "the shapes do not fit", "Give a target like the prediction and one weight a row"});
+
+inline void check_denoising(char const* name, shape const& prediction, shape const& target,
+                            shape const& weight) {
+  if (prediction.rank() < 1 || prediction != target || weight != shape{prediction[0]})
+    fail({name,
+          "prediction " + to_string(prediction) + ", target " + to_string(target) + ", weight " +
+              to_string(weight),
+          "the shapes differ", "Give a target of the prediction's shape and one weight a row"});
 }
+
 }  // namespace detail
 
-/// prediction and target [R, …], weights [R] → weight · reduce (target − prediction)², [R]. Differentiable in
-/// the prediction.
+/// prediction [R, ...], target of the same shape, weight [R] → weight · reduce (target − prediction)², [R].
+/// The gradient goes to the prediction alone. \throws error if the shapes differ.
 template <class Backend, class T>
 [[nodiscard]] variable<Backend, T> denoising_loss(tape<Backend, T>& tape,
                                                   variable<Backend, T> const& prediction,
                                                   tensor<Backend, T> const& target,
-                                                  tensor<Backend, T> const& weights, reduction reduce) {
-  detail::check_denoising_shapes<Backend, T>(prediction.extents(), target.extents(), weights.extents());
-  auto const factor = reduce == reduction::mean
-                          ? static_cast<double>(prediction.extent(0)) / static_cast<double>(target.size())
-                          : 1.0;
-  tensor<Backend, T> losses({prediction.extent(0)});
-  implement<denoising_loss_op, Backend>::forward(prediction.view(), target.const_view(), weights.const_view(),
-                                                 factor, losses.view());
-  return tape.record(std::move(losses), {prediction},
-                     [p = prediction.value(), target, weights, factor,
-                      dp = gradient_of(prediction)](array_view<T const> upstream) {
-                       implement<denoising_loss_op, Backend>::backward(p.const_view(), target.const_view(),
-                                                                       weights.const_view(), -factor,
-                                                                       upstream, dp.sink());
-                     });
+                                                  tensor<Backend, T> const& weight, reduction reduce) {
+  detail::check_denoising("denoising_loss", prediction.extents(), target.extents(), weight.extents());
+  auto const mean = reduce == reduction::mean;
+  tensor<Backend, T> y({prediction.extent(0)});
+  implement<denoising_loss_op, Backend>::loss(prediction.view(), target.const_view(), weight.const_view(),
+                                              mean, y.view());
+  return tape.record(
+      std::move(y), {prediction},
+      [p = prediction.value(), target, weight, mean, dp = gradient_of(prediction)](array_view<T const> dy) {
+        implement<denoising_loss_op, Backend>::backward(p.const_view(), target.const_view(),
+                                                        weight.const_view(), mean, -1, dy, dp.sink());
+      });
 }
 
-/// prediction, reference and target [R, …], weights [R] → weight · reduce (p − p_ref)(2·target − p − p_ref),
-/// [R]: the reference's loss minus the policy's, formed element by element because the difference of two sums
-/// loses most of its digits (method, §4). Differentiable in the prediction alone.
+/// weight · reduce [(p − ref)·(2·target − p − ref)], [R]: how much smaller the prediction's loss is than the
+/// reference's, with weights and reduction as in `denoising_loss`. The gradient goes to the prediction alone.
+/// \throws error if the shapes differ.
 template <class Backend, class T>
 [[nodiscard]] variable<Backend, T> denoising_log_ratio(tape<Backend, T>& tape,
                                                        variable<Backend, T> const& prediction,
                                                        tensor<Backend, T> const& reference,
                                                        tensor<Backend, T> const& target,
-                                                       tensor<Backend, T> const& weights, reduction reduce) {
-  detail::check_denoising_shapes<Backend, T>(prediction.extents(), target.extents(), weights.extents());
-  detail::check_denoising_shapes<Backend, T>(reference.extents(), target.extents(), weights.extents());
-  auto const factor = reduce == reduction::mean
-                          ? static_cast<double>(prediction.extent(0)) / static_cast<double>(target.size())
-                          : 1.0;
-  tensor<Backend, T> ratios({prediction.extent(0)});
+                                                       tensor<Backend, T> const& weight, reduction reduce) {
+  detail::check_denoising("denoising_log_ratio", prediction.extents(), target.extents(), weight.extents());
+  detail::check_denoising("denoising_log_ratio, reference", reference.extents(), target.extents(),
+                          weight.extents());
+  auto const mean = reduce == reduction::mean;
+  tensor<Backend, T> y({prediction.extent(0)});
   implement<denoising_loss_op, Backend>::log_ratio(prediction.view(), reference.const_view(),
-                                                   target.const_view(), weights.const_view(), factor,
-                                                   ratios.view());
-  return tape.record(std::move(ratios), {prediction},
-                     [p = prediction.value(), target, weights, factor,
-                      dp = gradient_of(prediction)](array_view<T const> upstream) {
-                       implement<denoising_loss_op, Backend>::backward(p.const_view(), target.const_view(),
-                                                                       weights.const_view(), factor, upstream,
-                                                                       dp.sink());
-                     });
+                                                   target.const_view(), weight.const_view(), mean, y.view());
+  return tape.record(
+      std::move(y), {prediction},
+      [p = prediction.value(), target, weight, mean, dp = gradient_of(prediction)](array_view<T const> dy) {
+        implement<denoising_loss_op, Backend>::backward(p.const_view(), target.const_view(),
+                                                        weight.const_view(), mean, 1, dy, dp.sink());
+      });
 }
 
 }  // namespace sysdpo

@@ -1,5 +1,10 @@
-// How much noise a diffusion step holds, and what its error weighs. Steps are t = 1 … T; tables are made in
-// double on the host, so that every backend sees the same numbers.
+// The variances of the forward diffusion process, tabulated in double on the host: z_t = √ᾱ_t·z + √(1−ᾱ_t)·ε
+// for t in 1 … T, with α_t = 1 − β_t, ᾱ_t = Π_{s≤t} α_s and ᾱ_0 = 1.
+//
+// Sources: linear, Ho, Jain and Abbeel, "Denoising diffusion probabilistic models" (2020); cosine, Nichol and
+// Dhariwal, "Improved denoising diffusion probabilistic models" (2021); velocity, Salimans and Ho,
+// "Progressive distillation" (2022); min-SNR, Hang et al., "Efficient diffusion training via min-SNR
+// weighting" (2023).
 #pragma once
 
 #include <algorithm>
@@ -8,85 +13,119 @@
 #include <string>
 #include <vector>
 
-#include "sysdpo/core/array_view.hpp"
+#include "sysdpo/core/error.hpp"
 
 namespace sysdpo {
 
-enum class noise_curve {
-  linear,  ///< β_t linear between two ends (Ho et al. 2020)
-  cosine   ///< ᾱ_t a squared cosine (Nichol and Dhariwal 2021)
-};
-
-/// What a model predicts: the noise ε, or the velocity v = √ᾱ·ε − √(1−ᾱ)·z.
-enum class prediction_kind { epsilon, velocity };
-
-/// ω(t), on the scale of the ε error.
-enum class loss_weight {
-  constant,  ///< 1 (Ho et al.'s simple loss)
-  elbo,  ///< β_t² / (2σ_t²α_t(1−ᾱ_t)), σ_t² the posterior's variance: what the likelihood bound weighs
-  min_snr  ///< min(SNR_t, 5) / SNR_t (Hang et al. 2023)
-};
+enum class schedule_kind { linear, cosine };
 
 struct noise_schedule_options {
-  int steps = 1000;  ///< T
-  noise_curve curve = noise_curve::linear;
-  double beta_start = 1e-4;  ///< linear: β_1
-  double beta_end =
-      0.02;  ///< linear: β_T; both are scaled by 1000/T, so that the last step is noise at every T
+  schedule_kind kind = schedule_kind::linear;
+  int steps = 1000;          ///< T
+  double beta_start = 1e-4;  ///< linear: β_1 if T is 1000; other T scale it by 1000 / T, which keeps ᾱ_T
+  double beta_end = 0.02;    ///< linear: β_T, likewise
+  double cosine_offset = 0.008;
+  double largest_beta = 0.999;  ///< cosine: the cap on β_t
+};
 
-  friend bool operator==(noise_schedule_options const&, noise_schedule_options const&) = default;
+/// What the model predicts: the noise ε, or the velocity v = √ᾱ·ε − √(1−ᾱ)·z.
+enum class prediction_kind { epsilon, velocity };
+
+/// ω(t), the weight of ‖ε − ε̂‖² in the loss. `constant` is 1. `elbo` is β_t² / (2σ_t²α_t(1−ᾱ_t)) with σ_t² =
+/// β_t, which makes the sum over t the negative evidence bound. `min_snr` is min(SNR, 5) / SNR with SNR =
+/// ᾱ/(1−ᾱ).
+enum class loss_weight { constant, elbo, min_snr };
+
+/// a·z_t + b·prediction.
+struct linear_estimate {
+  double of_z = 0;
+  double of_prediction = 0;
 };
 
 class noise_schedule {
  public:
-  /// \throws error on options that make no schedule.
-  explicit noise_schedule(noise_schedule_options const& options) {
-    if (options.steps < 2)
-      fail({"noise schedule", "steps = " + std::to_string(options.steps), "there must be at least two",
-            "1000 is usual"});
-    if (!(options.beta_start > 0 && options.beta_start <= options.beta_end && options.beta_end < 1))
-      fail({"noise schedule",
-            "beta " + std::to_string(options.beta_start) + " to " + std::to_string(options.beta_end),
-            "betas must rise within (0, 1)", "1e-4 to 0.02 are usual"});
-    auto const steps = static_cast<double>(options.steps);
+  /// \throws error if the options give a β outside (0, 1).
+  explicit noise_schedule(noise_schedule_options const& options = {}) : options_(options) {
+    if (options.steps < 1)
+      fail({"noise schedule", "steps = " + std::to_string(options.steps), "there must be at least one step",
+            "Correct the options"});
+    auto const count = static_cast<double>(options.steps);
     auto const cosine = [&](double t) {
-      auto const c = std::cos((t / steps + 0.008) / 1.008 * std::numbers::pi / 2);
-      return c * c;
+      auto const angle =
+          (t / count + options.cosine_offset) / (1 + options.cosine_offset) * std::numbers::pi / 2;
+      return std::pow(std::cos(angle), 2);
     };
-    alpha_bar_.push_back(1);
-    beta_.push_back(0);
     for (int t = 1; t <= options.steps; ++t) {
-      auto const linear =
-          options.beta_start + (options.beta_end - options.beta_start) * (t - 1) / (steps - 1);
-      auto const beta =
-          options.curve == noise_curve::linear ? linear * 1000 / steps : 1 - cosine(t) / cosine(t - 1);
-      beta_.push_back(std::clamp(beta, 1e-8, 0.999));
-      alpha_bar_.push_back(alpha_bar_.back() * (1 - beta_.back()));
+      auto const at = static_cast<double>(t);
+      double beta = 0;
+      if (options.kind == schedule_kind::linear) {
+        auto const position = options.steps == 1 ? 0.0 : (at - 1) / (count - 1);
+        beta = (options.beta_start + position * (options.beta_end - options.beta_start)) * 1000 / count;
+      } else {
+        beta = std::min(1 - cosine(at) / cosine(at - 1), options.largest_beta);
+      }
+      if (!(beta > 0 && beta < 1))
+        fail({"noise schedule", "beta(" + std::to_string(t) + ") = " + std::to_string(beta),
+              "it must lie in (0, 1)", "Use more steps, smaller betas or the cosine schedule"});
+      beta_.push_back(beta);
+      alpha_bar_.push_back(alpha_bar_.back() * (1 - beta));
     }
   }
 
-  [[nodiscard]] int steps() const { return static_cast<int>(beta_.size()) - 1; }
-
-  /// β_t and ᾱ_t, t in 0 … T; ᾱ_0 = 1.
-  [[nodiscard]] double beta(int t) const { return beta_[static_cast<std::size_t>(t)]; }
-  [[nodiscard]] double alpha_bar(int t) const { return alpha_bar_[static_cast<std::size_t>(t)]; }
+  [[nodiscard]] noise_schedule_options const& options() const { return options_; }
+  /// T
+  [[nodiscard]] int steps() const { return options_.steps; }
+  /// β_t, t in 1 … T. This and all that follow \throw error for another t.
+  [[nodiscard]] double beta(int t) const { return beta_[checked(t, 1)]; }
+  /// ᾱ_t, t in 0 … T.
+  [[nodiscard]] double alpha_bar(int t) const { return alpha_bar_[checked(t, 0)]; }
+  /// √ᾱ_t, t in 0 … T.
   [[nodiscard]] double signal(int t) const { return std::sqrt(alpha_bar(t)); }
-  [[nodiscard]] double noise(int t) const { return std::sqrt(1 - alpha_bar(t)); }
-  /// ᾱ_t / (1 − ᾱ_t)
-  [[nodiscard]] double signal_to_noise(int t) const { return alpha_bar(t) / (1 - alpha_bar(t)); }
+  /// √(1 − ᾱ_t), t in 0 … T.
+  [[nodiscard]] double deviation(int t) const { return std::sqrt(1 - alpha_bar(t)); }
+  /// ᾱ_t / (1 − ᾱ_t), t in 1 … T.
+  [[nodiscard]] double signal_to_noise(int t) const {
+    checked(t, 1);
+    return alpha_bar(t) / (1 - alpha_bar(t));
+  }
 
-  /// ω(t), t in 1 … T. At t = 1 the posterior has no variance; the ELBO takes σ_1² = β_1 there, as DDPM's
-  /// decoder does.
+  /// ω(t), t in 1 … T.
   [[nodiscard]] double weight(loss_weight kind, int t) const {
-    if (kind == loss_weight::constant) return 1;
-    if (kind == loss_weight::min_snr) return std::min(signal_to_noise(t), 5.0) / signal_to_noise(t);
-    auto const variance = t == 1 ? beta(1) : beta(t) * (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t));
-    return beta(t) * beta(t) / (2 * variance * (1 - beta(t)) * (1 - alpha_bar(t)));
+    constexpr double most_snr = 5;
+    checked(t, 1);
+    if (kind == loss_weight::elbo) return beta(t) / (2 * (1 - beta(t)) * (1 - alpha_bar(t)));
+    if (kind == loss_weight::min_snr) return std::min(1.0, most_snr / signal_to_noise(t));
+    return 1;
+  }
+
+  /// ‖ε − ε̂‖² as a multiple of the squared error of what the model predicts: 1 for ε, ᾱ_t for v.
+  [[nodiscard]] double epsilon_error(prediction_kind kind, int t) const {
+    return kind == prediction_kind::epsilon ? 1 : alpha_bar(t);
+  }
+
+  /// The clean image from z_t and the prediction, t in 1 … T.
+  [[nodiscard]] linear_estimate clean(prediction_kind kind, int t) const {
+    if (kind == prediction_kind::velocity) return {signal(t), -deviation(t)};
+    return {1 / signal(t), -deviation(t) / signal(t)};
+  }
+  /// The noise from z_t and the prediction, t in 1 … T.
+  [[nodiscard]] linear_estimate noise(prediction_kind kind, int t) const {
+    if (kind == prediction_kind::velocity) return {deviation(t), signal(t)};
+    return {0, 1};
   }
 
  private:
-  std::vector<double> beta_;
-  std::vector<double> alpha_bar_;
+  std::size_t checked(int t, int first) const {
+    if (t < first || t > options_.steps)
+      fail({"noise schedule", "t = " + std::to_string(t),
+            "steps run from " + std::to_string(first) + " to " + std::to_string(options_.steps),
+            "Correct the step"});
+    return static_cast<std::size_t>(t);
+  }
+
+  noise_schedule_options options_;
+  std::vector<double> beta_{0.0};  // at t = 0 nothing happens
+  std::vector<double> alpha_bar_{1.0};
 };
 
 }  // namespace sysdpo
