@@ -8,8 +8,11 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "plot.hpp"
 #include "report_data.hpp"
