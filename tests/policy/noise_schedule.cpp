@@ -69,7 +69,7 @@ TEST_CASE("the ELBO's weight is that of the divergence between the reverse steps
 
 TEST_CASE("schedules refuse what makes no sense", "[policy]") {
   REQUIRE_THROWS_WITH(noise_schedule({.steps = 0}), Catch::Contains("steps = 0"));
-  REQUIRE_THROWS_WITH(noise_schedule({.steps = 10}), Catch::Contains("beta(5)") && Catch::Contains("cosine"));
+  REQUIRE_THROWS_WITH(noise_schedule({.steps = 10}), Catch::Contains("beta(6)") && Catch::Contains("cosine"));
   REQUIRE_THROWS_WITH(noise_schedule({.beta_start = -1}), Catch::Contains("beta(1)"));
   noise_schedule const schedule;
   REQUIRE_THROWS_WITH(schedule.beta(0), Catch::Contains("t = 0"));
