@@ -129,7 +129,7 @@ TEST_CASE("pairs survive the way through a file bit by bit", "[preferences]") {
   auto const pairs = sample_pairs();
   for (bool const images_beside : {false, true})
     for (auto const& text : {sysdpo::text_codec{}, letters()}) {
-      sysdpo::preference_options const options{.text = text, .images_beside = images_beside};
+      sysdpo::preference_file_options const options{.text = text, .images_beside = images_beside};
       sysdpo::write_preferences<storybook>(folder / "pairs.jsonl", pairs, options);
       check_equal(sysdpo::read_preferences<storybook>(folder / "pairs.jsonl", options), pairs);
     }

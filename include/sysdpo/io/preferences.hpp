@@ -63,7 +63,7 @@ struct text_codec {
   }
 };
 
-struct preference_options {
+struct preference_file_options {
   text_codec text{};
   bool images_beside = true;  ///< writing: images go to one safetensors file beside the data
 };
@@ -324,7 +324,7 @@ inline bool is_tensor_file_of(std::filesystem::path const& data, std::string_vie
 /// Reads preference data for `System`. Both sides of a pair get the prompt's values.
 template <class System>
 std::vector<preference<System>> read_preferences(std::filesystem::path const& path,
-                                                 preference_options const& options = {}) {
+                                                 preference_file_options const& options = {}) {
   std::vector<preference<System>> pairs;
   std::unordered_set<std::uint64_t> ids;
   value_reader reader(path.parent_path(), options.text);
@@ -352,7 +352,7 @@ std::vector<preference<System>> read_preferences(std::filesystem::path const& pa
 /// lines; the tensor files of earlier data under this path are removed at the end.
 template <class System>
 void write_preferences(std::filesystem::path const& path, std::span<preference<System> const> pairs,
-                       preference_options const& options = {}) {
+                       preference_file_options const& options = {}) {
   // Lines need the tensor file's name, which needs the tensors: they are gathered in a first pass.
   value_writer writer{
       .text = &options.text, .place = {}, .file = options.images_beside ? "unnamed" : "", .tensors = {}};
