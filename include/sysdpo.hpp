@@ -17,12 +17,15 @@
 
 #include <sysdpo/backend/concept.hpp>
 #include <sysdpo/backend/cpu.hpp>
+#include <sysdpo/backend/cpu/add_noise.hpp>
 #include <sysdpo/backend/cpu/add_rows.hpp>
 #include <sysdpo/backend/cpu/attention.hpp>
 #include <sysdpo/backend/cpu/backend.hpp>
 #include <sysdpo/backend/cpu/check_ids.hpp>
 #include <sysdpo/backend/cpu/concat.hpp>
 #include <sysdpo/backend/cpu/conv2d.hpp>
+#include <sysdpo/backend/cpu/denoising_loss.hpp>
+#include <sysdpo/backend/cpu/diffusion_step.hpp>
 #include <sysdpo/backend/cpu/elementwise.hpp>
 #include <sysdpo/backend/cpu/embedding.hpp>
 #include <sysdpo/backend/cpu/gathered_product.hpp>
@@ -55,17 +58,25 @@
 #include <sysdpo/tensor/tape.hpp>
 #include <sysdpo/tensor/tensor.hpp>
 
+#include <sysdpo/io/eigen.hpp>
 #include <sysdpo/io/file.hpp>
 #include <sysdpo/io/json.hpp>
 #include <sysdpo/io/jsonl.hpp>
+#include <sysdpo/io/preferences.hpp>
 #include <sysdpo/io/safetensors.hpp>
+#include <sysdpo/io/xtensor.hpp>
+
+#include <sysdpo/text/vocabulary.hpp>
 
 #include <sysdpo/op/add.hpp>
+#include <sysdpo/op/add_noise.hpp>
 #include <sysdpo/op/add_rows.hpp>
 #include <sysdpo/op/attention.hpp>
 #include <sysdpo/op/check_ids.hpp>
 #include <sysdpo/op/concat.hpp>
 #include <sysdpo/op/conv2d.hpp>
+#include <sysdpo/op/denoising_loss.hpp>
+#include <sysdpo/op/diffusion_step.hpp>
 #include <sysdpo/op/embedding.hpp>
 #include <sysdpo/op/geglu.hpp>
 #include <sysdpo/op/group_norm.hpp>
@@ -76,6 +87,7 @@
 #include <sysdpo/op/positions.hpp>
 #include <sysdpo/op/rms_norm.hpp>
 #include <sysdpo/op/rope.hpp>
+#include <sysdpo/op/scale.hpp>
 #include <sysdpo/op/scatter_rows.hpp>
 #include <sysdpo/op/segment_sum.hpp>
 #include <sysdpo/op/silu.hpp>
@@ -94,9 +106,13 @@
 
 #include <sysdpo/policy/autoregressive.hpp>
 #include <sysdpo/policy/concept.hpp>
+#include <sysdpo/policy/denoising.hpp>
 #include <sysdpo/policy/deterministic.hpp>
+#include <sysdpo/policy/diffusion_sampling.hpp>
+#include <sysdpo/policy/noise_schedule.hpp>
 #include <sysdpo/policy/options.hpp>
 #include <sysdpo/policy/tabular.hpp>
+#include <sysdpo/policy/token_sampling.hpp>
 
 #include <sysdpo/loss/link.hpp>
 #include <sysdpo/loss/log_ratio.hpp>
@@ -108,5 +124,9 @@
 #include <sysdpo/optim/schedule.hpp>
 
 #include <sysdpo/train/callbacks.hpp>
+#include <sysdpo/train/checkpoint.hpp>
+#include <sysdpo/train/config_json.hpp>
 #include <sysdpo/train/progress.hpp>
+#include <sysdpo/train/system_folder.hpp>
 #include <sysdpo/train/trainer.hpp>
+#include <sysdpo/train/weights.hpp>
