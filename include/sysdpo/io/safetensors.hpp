@@ -117,8 +117,35 @@ template <class T>
   return {std::move(name), dtype_of<T>(), std::move(shape), std::as_bytes(values)};
 }
 
+namespace detail {
+
+template <class T>
+inline constexpr bool is_floating = std::floating_point<T> || std::same_as<T, bf16> || std::same_as<T, half>;
+
+template <class T, class Stored>
+T convert_element(Stored element) {
+  if constexpr (std::same_as<T, Stored>) {
+    return element;
+  } else if constexpr (std::floating_point<Stored>) {
+    return static_cast<T>(static_cast<std::conditional_t<std::floating_point<T>, T, float>>(element));
+  } else {
+    return static_cast<T>(static_cast<float>(element));
+  }
+}
+
+template <class Stored, class T>
+void convert_elements(std::byte const* from, std::span<T> out) {
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    Stored element;
+    std::memcpy(&element, from + i * sizeof(Stored), sizeof(Stored));  // it need not be aligned
+    out[i] = convert_element<T>(element);
+  }
+}
+
+}  // namespace detail
+
 /// Copies a tensor's elements to `out`, which must have as many. Floating-point dtypes convert to one
-/// another, rounding to nearest even; any other dtype must be T's own.
+/// another, rounding to nearest even (F64 to 16 bits by way of float); any other dtype must be T's own.
 template <class T>
 void copy_elements(tensor_view const& from, std::span<T> out) {
   auto const refuse = [&](std::string cause, std::string remedy) {
@@ -127,29 +154,13 @@ void copy_elements(tensor_view const& from, std::span<T> out) {
   if (from.size() != out.size())
     refuse(fmt::format("it has {} elements where {} are wanted", from.size(), out.size()),
            "Use weights that fit this configuration");
-  auto const convert = [&]<class Stored>(Stored) {
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      Stored element;
-      std::memcpy(&element, from.bytes.data() + i * sizeof(Stored),
-                  sizeof(Stored));  // it need not be aligned
-      if constexpr (std::same_as<Stored, T>)
-        out[i] = element;
-      else if constexpr (std::same_as<T, double> && std::same_as<Stored, float>)
-        out[i] = static_cast<double>(element);
-      else if constexpr (std::same_as<T, double>)
-        out[i] = static_cast<double>(static_cast<float>(element));
-      else
-        out[i] = static_cast<T>(static_cast<float>(element));
-    }
-  };
-  constexpr bool is_floating =
-      std::floating_point<T> || std::same_as<T, sysdpo::bf16> || std::same_as<T, half>;
-  if (from.type == dtype_of<T>()) return convert(T{});
-  if constexpr (is_floating) {
-    if (from.type == dtype::f32) return convert(float{});
-    if (from.type == dtype::f64) return convert(double{});
-    if (from.type == dtype::bf16) return convert(sysdpo::bf16{});
-    if (from.type == dtype::f16) return convert(half{});
+  std::byte const* const bytes = from.bytes.data();
+  if (from.type == dtype_of<T>()) return detail::convert_elements<T>(bytes, out);
+  if constexpr (detail::is_floating<T>) {
+    if (from.type == dtype::f32) return detail::convert_elements<float>(bytes, out);
+    if (from.type == dtype::f64) return detail::convert_elements<double>(bytes, out);
+    if (from.type == dtype::bf16) return detail::convert_elements<bf16>(bytes, out);
+    if (from.type == dtype::f16) return detail::convert_elements<half>(bytes, out);
   }
   refuse(fmt::format("its elements are {}, which do not convert to {}", name_of(from.type),
                      name_of(dtype_of<T>())),
