@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -61,7 +62,10 @@ class show_progress final : public callback {
 /// Appends each step's metrics as one JSON object a line: {"step": 1, "loss": …, …}.
 class write_metrics final : public callback {
  public:
-  explicit write_metrics(std::filesystem::path const& file) : writer_(file) {}
+  /// Lines of steps after `resumed_step` are cut off first: give the trainer's `step()`, and a resumed run
+  /// writes each step once.
+  explicit write_metrics(std::filesystem::path const& file, index_t resumed_step = 0)
+      : writer_(shortened(file, resumed_step)) {}
 
   bool on_step(training_event const& event) override {
     json line = {{"step", event.step}};
@@ -72,6 +76,21 @@ class write_metrics final : public callback {
   }
 
  private:
+  static std::filesystem::path const& shortened(std::filesystem::path const& file, index_t last_step) {
+    if (!std::filesystem::exists(file)) return file;
+    jsonl_writer{file};  // cuts a torn last line off
+    std::string kept;
+    bool is_shorter = false;
+    read_jsonl(file, "metrics file", [&](json_view const& line, std::size_t) {
+      if (line.at("step").integer<index_t>() <= last_step)
+        kept += line.value().dump() + "\n";
+      else
+        is_shorter = true;
+    });
+    if (is_shorter) write_file(file, kept);
+    return file;
+  }
+
   jsonl_writer writer_;
 };
 

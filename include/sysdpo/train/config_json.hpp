@@ -4,6 +4,8 @@
 // configuration type.
 #pragma once
 
+#include <algorithm>
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "sysdpo/io/json.hpp"
 #include "sysdpo/model/table.hpp"
 #include "sysdpo/model/transformer.hpp"
+#include "sysdpo/model/unet.hpp"
 
 namespace sysdpo {
 
@@ -23,13 +26,20 @@ struct config_format;
 
 namespace detail {
 
-/// Fails if `key` is there and says anything but `value`: a setting that changes what the model computes and
-/// that is not implemented.
+/// Fails unless `key` says `value`: a setting that changes what the model computes and of which nothing else
+/// is implemented.
 template <class Value>
-void require_value(json_view const& config, std::string const& key, Value const& value) {
-  if (config.contains(key) && config.at(key).value() != json(value))
-    config.at(key).fail(fmt::format("{} is not supported", config.at(key).value().dump()),
-                        fmt::format("Use a model with {}", json(value).dump()));
+void demand_value(json_view const& config, std::string const& key, Value const& value) {
+  auto const setting = config.at(key);
+  if (setting.value() != json(value))
+    setting.fail(fmt::format("{} is not supported", setting.value().dump()),
+                 fmt::format("Use a model with {}", json(value).dump()));
+}
+
+/// The same for a key that may be missing, `value` being its default.
+template <class Value>
+void demand_default(json_view const& config, std::string const& key, Value const& value) {
+  if (config.contains(key)) demand_value(config, key, value);
 }
 
 /// `key` as `read` gives it, or `otherwise` where it is missing.
@@ -51,7 +61,7 @@ struct config_format<table_config> {
 
   static table_config read(json_view const& config) {
     config.allow_only({"model_type", "contexts", "categories", "initial_deviation"});
-    detail::require_value(config, "model_type", "table");
+    detail::demand_default(config, "model_type", "table");
     return {.contexts = config.at("contexts").integer<index_t>(1),
             .categories = config.at("categories").integer<index_t>(1),
             .initial_deviation = detail::value_or(config, "initial_deviation", 0.0,
@@ -89,11 +99,11 @@ struct config_format<transformer_config> {
                        "_name_or_path", "attention_dropout", "bos_token_id", "eos_token_id", "pad_token_id",
                        "initializer_range", "pretraining_tp", "torch_dtype", "dtype", "transformers_version",
                        "use_cache"});
-    detail::require_value(config, "model_type", "llama");
-    detail::require_value(config, "hidden_act", "silu");
-    detail::require_value(config, "attention_bias", false);
-    detail::require_value(config, "mlp_bias", false);
-    detail::require_value(config, "rope_scaling", nullptr);
+    detail::demand_default(config, "model_type", "llama");
+    detail::demand_default(config, "hidden_act", "silu");
+    detail::demand_default(config, "attention_bias", false);
+    detail::demand_default(config, "mlp_bias", false);
+    detail::demand_default(config, "rope_scaling", nullptr);
 
     auto const size = [&](std::string const& key) { return config.at(key).integer<index_t>(1); };
     auto const integer = [](json_view const& at) { return at.integer<index_t>(1); };
@@ -113,8 +123,120 @@ struct config_format<transformer_config> {
         .tied_head = detail::value_or(config, "tie_word_embeddings", false, boolean),
         .causal = detail::value_or(config, "is_decoder", true, boolean)};
     validate(read);
-    detail::require_value(config, "head_dim", read.head_size());
+    detail::demand_default(config, "head_dim", read.head_size());
     return read;
+  }
+};
+
+/// CLIPTextConfig, for an encoder whose tokens see their whole caption and whose activation is SiLU.
+template <>
+struct config_format<caption_encoder_config> {
+  static json write(caption_encoder_config const& config) {
+    return {{"model_type", "clip_text_model"},
+            {"hidden_act", "silu"},
+            {"is_causal", false},
+            {"vocab_size", config.vocabulary},
+            {"hidden_size", config.hidden},
+            {"num_hidden_layers", config.layers},
+            {"num_attention_heads", config.heads},
+            {"intermediate_size", config.intermediate},
+            {"max_position_embeddings", config.context},
+            {"layer_norm_eps", config.norm_epsilon}};
+  }
+
+  static caption_encoder_config read(json_view const& config) {
+    config.allow_only({"model_type", "hidden_act", "is_causal", "vocab_size", "hidden_size",
+                       "num_hidden_layers", "num_attention_heads", "intermediate_size",
+                       "max_position_embeddings", "layer_norm_eps"});
+    detail::demand_default(config, "model_type", "clip_text_model");
+    detail::demand_value(config, "hidden_act", "silu");  // CLIP's defaults are others
+    detail::demand_value(config, "is_causal", false);
+    auto const size = [&](std::string const& key) { return config.at(key).integer<index_t>(1); };
+    caption_encoder_config const read{.vocabulary = size("vocab_size"),
+                                      .hidden = size("hidden_size"),
+                                      .layers = config.at("num_hidden_layers").integer<index_t>(0),
+                                      .heads = size("num_attention_heads"),
+                                      .intermediate = size("intermediate_size"),
+                                      .context = size("max_position_embeddings"),
+                                      .norm_epsilon = config.at("layer_norm_eps").number()};
+    validate(read);
+    return read;
+  }
+};
+
+/// The config.json of UNet2DConditionModel, with the caption encoder's under "text_encoder".
+template <>
+struct config_format<unet_config> {
+  static json write(unet_config const& config) {
+    auto down = json::array();
+    auto up = json::array();
+    for (bool const attends : config.cross_attention) {
+      down.push_back(attends ? "CrossAttnDownBlock2D" : "DownBlock2D");
+      up.insert(up.begin(), attends ? "CrossAttnUpBlock2D" : "UpBlock2D");
+    }
+    return {{"_class_name", "UNet2DConditionModel"},
+            {"act_fn", "silu"},
+            {"mid_block_type", "UNetMidBlock2DCrossAttn"},
+            {"in_channels", config.in_channels},
+            {"out_channels", config.out_channels},
+            {"sample_size", config.sample_size},
+            {"block_out_channels", config.block_out_channels},
+            {"down_block_types", down},
+            {"up_block_types", up},
+            {"layers_per_block", config.layers_per_block},
+            {"attention_head_dim", config.heads},
+            {"norm_num_groups", config.norm_groups},
+            {"norm_eps", config.norm_epsilon},
+            {"cross_attention_dim", config.caption_encoder.hidden},
+            {"text_encoder", config_format<caption_encoder_config>::write(config.caption_encoder)}};
+  }
+
+  static unet_config read(json_view const& config) {
+    config.allow_only({"_class_name", "_diffusers_version", "act_fn", "mid_block_type", "in_channels",
+                       "out_channels", "sample_size", "block_out_channels", "down_block_types",
+                       "up_block_types", "layers_per_block", "attention_head_dim", "norm_num_groups",
+                       "norm_eps", "cross_attention_dim", "text_encoder"});
+    detail::demand_default(config, "_class_name", "UNet2DConditionModel");
+    detail::demand_default(config, "act_fn", "silu");
+    detail::demand_default(config, "mid_block_type", "UNetMidBlock2DCrossAttn");
+    auto const size = [&](std::string const& key) { return config.at(key).integer<index_t>(1); };
+    unet_config read{
+        .in_channels = size("in_channels"),
+        .out_channels = size("out_channels"),
+        .sample_size = size("sample_size"),
+        .block_out_channels = {},
+        .cross_attention = {},
+        .layers_per_block = size("layers_per_block"),
+        .heads = size("attention_head_dim"),
+        .norm_groups = size("norm_num_groups"),
+        .norm_epsilon = config.at("norm_eps").number(),
+        .caption_encoder = config_format<caption_encoder_config>::read(config.at("text_encoder"))};
+    auto const channels = config.at("block_out_channels");
+    for (std::size_t i = 0; i < channels.size(); ++i)
+      read.block_out_channels.push_back(channels.at(i).integer<index_t>(1));
+    read_attention(config.at("down_block_types"), "CrossAttnDownBlock2D", "DownBlock2D",
+                   read.cross_attention);
+    std::vector<bool> upwards;
+    read_attention(config.at("up_block_types"), "CrossAttnUpBlock2D", "UpBlock2D", upwards);
+    if (!std::equal(upwards.rbegin(), upwards.rend(), read.cross_attention.begin(),
+                    read.cross_attention.end()))
+      config.at("up_block_types")
+          .fail("the blocks do not mirror down_block_types", "Give each level the same kind on both ways");
+    detail::demand_default(config, "cross_attention_dim", read.caption_encoder.hidden);
+    validate(read);
+    return read;
+  }
+
+ private:
+  static void read_attention(json_view const& types, std::string const& with, std::string const& without,
+                             std::vector<bool>& into) {
+    for (std::size_t i = 0; i < types.size(); ++i) {
+      auto const type = types.at(i).string();
+      if (type != with && type != without)
+        types.at(i).fail(fmt::format("'{}' is not supported", type),
+                         fmt::format("Use {} or {}", with, without));
+      into.push_back(type == with);
+    }
   }
 };
 

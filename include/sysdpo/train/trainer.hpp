@@ -3,8 +3,8 @@
 //
 // A step's batch and noise follow from (seed, step) alone, so that a resumed training sees what the
 // uninterrupted one would have. A loss or gradient that is no finite number ends the training with an error
-// that names step and node; the weights of the last good step are still in place and the last checkpoint is
-// untouched.
+// that names step and node, before the weights are changed. A checkpoint is written only once the step after
+// it has found its weights sound, so that the last one always is.
 #pragma once
 
 #include <fmt/format.h>
@@ -92,10 +92,10 @@ class trainer {
     fingerprint_ = fingerprint(reference);
     if (auto const found =
             load_checkpoint(options.checkpoints, policy, std::span(optimizers_), averages_, fingerprint_))
-      step_ = *found;
+      step_ = saved_step_ = *found;
   }
 
-  /// Trains until `steps` or until a callback ends it. Returns the steps done in all.
+  /// Trains until `steps` or until a callback ends it, then saves. Returns the steps done in all.
   index_t run(std::span<callback* const> listeners = {}) {
     while (step_ < options_.steps) {
       auto metrics = take_step();
@@ -103,10 +103,6 @@ class trainer {
           options_.validate_every > 0 && !validation_.empty() && step_ % options_.validate_every == 0;
       if (validated)
         for (auto const& [name, value] : validate()) metrics["eval/" + name] = value;
-      if (!options_.checkpoints.empty() &&
-          (step_ % options_.checkpoint_every == 0 || step_ == options_.steps))
-        save_checkpoint(options_.checkpoints, step_, *policy_,
-                        std::span<adamw<Backend, Precision> const>(optimizers_), averages_, fingerprint_);
       bool go_on = true;
       for (auto* listener : listeners)
         go_on = listener->on_step(
@@ -114,6 +110,7 @@ class trainer {
                 go_on;
       if (!go_on) break;
     }
+    save_at_end();
     return step_;
   }
   index_t run(std::initializer_list<callback*> listeners) {
@@ -140,6 +137,7 @@ class trainer {
       if (!std::isfinite(norms[index])) stop_unsound(name, "gradient");
       metrics["model/" + name + "/gradient_norm"] = norms[index];
     });
+    if (step_ != saved_step_ && step_ % options_.checkpoint_every == 0) save();
     auto const factor = options_.schedule.factor(step_, options_.steps);
     policy_->for_each([&](auto index, auto& model) {
       auto const limit = options_.max_gradient_norm;
@@ -267,6 +265,23 @@ class trainer {
     return batch;
   }
 
+  void save() {
+    if (options_.checkpoints.empty()) return;
+    save_checkpoint(options_.checkpoints, step_, *policy_,
+                    std::span<adamw<Backend, Precision> const>(optimizers_), averages_, fingerprint_);
+    saved_step_ = step_;
+  }
+
+  /// Saves the state after the last step, which no step has examined yet.
+  void save_at_end() {
+    if (options_.checkpoints.empty() || step_ == saved_step_) return;
+    auto const batch = batch_at(step_ * options_.pairs_per_batch * options_.batches_per_step);
+    auto const result = loss_.score(batch);
+    if (!std::isfinite(metrics_of<System>(result, options_.loss).at("loss")))
+      stop_unsound(first_unsound_node<System>(result), "log-ratio");
+    save();
+  }
+
   [[noreturn]] void stop_unsound(std::string const& where, char const* what) const {
     fail({"training", fmt::format("step {}, '{}'", step_ + 1, where),
           fmt::format("its {} is no finite number", what),
@@ -347,6 +362,7 @@ class trainer {
   std::optional<directory_lock> lock_;  // on the folder of checkpoints, as long as the trainer lives
   json fingerprint_;
   index_t step_ = 0;
+  index_t saved_step_ = 0;  // of the newest checkpoint; the start needs none
   std::vector<std::size_t> order_;
   index_t order_epoch_ = 0;
 };
