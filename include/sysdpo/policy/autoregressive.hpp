@@ -67,6 +67,10 @@ bool parse_tokens(std::span<std::int32_t const> from, std::array<token_list, N>&
   return true;
 }
 
+/// A text or a list of texts.
+template <class Value>
+concept made_of_tokens = requires(token_list& to, typename Value::type const& from) { append_tokens(to, from, 0); };
+
 }  // namespace detail
 
 template <class Model, class Value>
@@ -79,9 +83,7 @@ struct autoregressive {
 
   /// Texts and lists of texts may be parents.
   template <class... Parents>
-  static constexpr bool accepts = (requires(detail::token_list& to, typename Parents::type const& from) {
-    detail::append_tokens(to, from, 0);
-  } && ...);
+  static constexpr bool accepts = (detail::made_of_tokens<Parents> && ...);
 
   /// log p(value | parents), [rows].
   /// \throws error if a value holds a special token or nothing, a token lies outside the vocabulary or a

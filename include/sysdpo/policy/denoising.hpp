@@ -124,38 +124,22 @@ struct denoising {
     using instance = std::remove_cvref_t<decltype(model)>;
     using Backend = typename instance::backend_type;
     using T = typename instance::T;
-    auto const count = static_cast<index_t>(requests.size());
-    auto const guided = settings.sampling.guidance != 1;
     std::vector<std::vector<std::int32_t>> captions;
     std::vector<draw_key> keys;
     for (auto const& request : requests) {
       captions.push_back(caption_of(settings, *std::get<0>(request.parents)));
       keys.push_back(request.key);
     }
-    if (guided) captions.resize(2 * requests.size(), {settings.begin, settings.end});
+    if (settings.sampling.is_guided()) captions.resize(2 * requests.size(), {settings.begin, settings.end});
     auto const packed = pack_tokens<Backend>(captions);
     tape<Backend, T> scratch(recording::off);
     auto const condition = model.encode(scratch, packed);
-
-    auto const predict = [&](tensor<Backend, T> const& z, int t) {
-      auto const rows = guided ? 2 * count : count;
-      auto const steps = tensor<Backend, std::int32_t>::from_host(
-          {rows}, std::vector<std::int32_t>(static_cast<std::size_t>(rows), static_cast<std::int32_t>(t)));
-      if (!guided) return model.predict(scratch, z, steps, condition, packed.sequences).value();
-      tensor<Backend, T> twice(image_shape(rows));
-      Backend::copy(twice.data(), z.data(), z.bytes());
-      Backend::copy(twice.data() + z.size(), z.data(), z.bytes());
-      auto const both = model.predict(scratch, twice, steps, condition, packed.sequences).value();
-      auto const ones = [&](double value) {
-        return tensor<Backend, T>::from_host({count}, std::vector<T>(requests.size(), static_cast<T>(value)));
-      };
-      return add_noise(both.slice(0, count), both.slice(count, rows), ones(settings.sampling.guidance),
-                       ones(1 - settings.sampling.guidance));
+    auto const predict = [&](tensor<Backend, T> const& z, tensor<Backend, std::int32_t> const& steps) {
+      return model.predict(scratch, z, steps, condition, packed.sequences).value();
     };
-    auto const host =
-        sample_diffusion<Backend, T>(image_shape(count), keys, noise_schedule(settings.schedule),
-                                     settings.prediction, settings.sampling, predict)
-            .to_host();
+    auto const host = sample_diffusion<Backend, T>(predict, noise_schedule(settings.schedule),
+                                                   settings.prediction, settings.sampling, image_shape, keys)
+                          .to_host();
     drawn<Value> result;
     for (auto at = host.begin(); at != host.end(); at += elements)
       result.values.emplace_back(std::vector<float>(at, at + elements));
@@ -166,7 +150,7 @@ struct denoising {
  private:
   static constexpr index_t elements = static_cast<index_t>(Value::size);
 
-  static shape image_shape(index_t rows) { return {rows, Value::height, Value::width, Value::channels}; }
+  static constexpr shape image_shape{Value::height, Value::width, Value::channels};
 
   static std::vector<std::int32_t> caption_of(options const& settings,
                                               std::vector<std::int32_t> const& caption) {
@@ -199,6 +183,7 @@ struct denoising {
     auto const factor =
         settings.steps_factor == 0 ? static_cast<double>(schedule.steps()) : settings.steps_factor;
     auto const count = static_cast<index_t>(rows.size()) * settings.draws;
+    shape const all_images{count, Value::height, Value::width, Value::channels};
     std::vector<float> normals(static_cast<std::size_t>(elements));
     std::vector<T> images(static_cast<std::size_t>(count * elements));
     std::vector<T> errors(images.size());
@@ -221,20 +206,19 @@ struct denoising {
         auto const u = static_cast<double>(uniform_at(philox_stream(key), 0));
         auto const t =
             std::min(last, settings.first_step + static_cast<int>(u * (last - settings.first_step + 1)));
-        auto const velocity = settings.prediction == prediction_kind::velocity;
         steps.push_back(t);
         signals.push_back(static_cast<T>(schedule.signal(t)));
-        noises.push_back(static_cast<T>(schedule.noise(t)));
+        noises.push_back(static_cast<T>(schedule.deviation(t)));
         weights.push_back(static_cast<T>(factor / settings.draws * schedule.weight(settings.weight, t) *
-                                         (velocity ? schedule.alpha_bar(t) : 1.0)));
+                                         schedule.epsilon_error(settings.prediction, t)));
         captions.push_back(caption_of(settings, *std::get<0>(row.parents)));
       }
     }
     auto const per_row = [&](auto const& values) {
       return tensor<Backend, std::remove_cvref_t<decltype(values[0])>>::from_host({count}, values);
     };
-    auto const image = tensor<Backend, T>::from_host(image_shape(count), images);
-    auto error = tensor<Backend, T>::from_host(image_shape(count), errors);
+    auto const image = tensor<Backend, T>::from_host(all_images, images);
+    auto error = tensor<Backend, T>::from_host(all_images, errors);
     noised_rows<Backend, T> made{.noisy = add_noise(image, error, per_row(signals), per_row(noises)),
                                  .target = {},
                                  .steps = per_row(steps),
