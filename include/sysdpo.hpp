@@ -126,7 +126,9 @@
 #include <sysdpo/train/callbacks.hpp>
 #include <sysdpo/train/checkpoint.hpp>
 #include <sysdpo/train/config_json.hpp>
+#include <sysdpo/train/generate.hpp>
 #include <sysdpo/train/progress.hpp>
+#include <sysdpo/train/rounds.hpp>
 #include <sysdpo/train/system_folder.hpp>
 #include <sysdpo/train/trainer.hpp>
 #include <sysdpo/train/weights.hpp>

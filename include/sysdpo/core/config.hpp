@@ -12,8 +12,8 @@
 #define SYSDPO_HOST_DEVICE
 #endif
 
-// SYSDPO_WITH_ONEDNN=1 makes the CPU backend use oneDNN for convolutions and large products. The build system sets it
-// where oneDNN is found; without it Eigen alone does the work.
+// SYSDPO_WITH_ONEDNN=1 makes the CPU backend use oneDNN for convolutions and large products. The build system
+// sets it where oneDNN is found; without it Eigen alone does the work.
 #ifndef SYSDPO_WITH_ONEDNN
 #define SYSDPO_WITH_ONEDNN 0
 #endif

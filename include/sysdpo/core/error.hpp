@@ -7,8 +7,10 @@
 
 namespace sysdpo {
 
-/// What an `error` says, part by part. `thing` is what was being used ("safetensors file"), `place` where the fault lies
-/// ("author.safetensors, tensor 'lm_head.weight'"), `cause` what is wrong there, `remedy` what the user can do about it.
+/// What an `error` says, part by part. `thing` is what was being used ("safetensors file"), `place` where the
+/// fault lies
+/// ("author.safetensors, tensor 'lm_head.weight'"), `cause` what is wrong there, `remedy` what the user can
+/// do about it.
 struct error_parts {
   std::string thing;
   std::string place;
