@@ -1,106 +1,247 @@
 #include "sysdpo/train/trainer.hpp"
 
 #include "support/catch.hpp"
-#include "support/tabular_systems.hpp"
 #include "support/temporary_directory.hpp"
+#include "train/tabular_training.hpp"
 
 using namespace test;
 using Catch::Contains;
 
-namespace {
-
-/// Pairs that prefer a higher sum of the two categories.
-std::vector<sysdpo::preference<skip_system>> ranked_pairs() {
-  std::vector<sysdpo::preference<skip_system>> pairs;
-  for (int a = 0; a < 9; ++a)
-    for (int b = 0; b < 9; ++b)
-      if (a / 3 + a % 3 > b / 3 + b % 3)
-        pairs.push_back({.id = pairs.size(),
-                         .chosen = outcome<skip_system>(a / 3, a % 3),
-                         .rejected = outcome<skip_system>(b / 3, b % 3)});
-  return pairs;
-}
-
-using tabular_trainer = sysdpo::trainer<skip_system, sysdpo::cpu, double_precision>;
-using tabular_options = tabular_trainer::options_type;
-
-tabular_options some_options() {
-  return {.loss = {.beta = 0.5},
-          .steps = 24,
-          .pairs_per_batch = 5,
-          .batches_per_step = 2,
-          .rates = sysdpo::model_numbers<skip_system>::all(0.05),
-          .schedule = {.warmup_steps = 3, .shape = sysdpo::decay::cosine}};
-}
-
-/// All weights, one after the other.
-template <class Models>
-auto weights_of(Models const& models) {
-  std::vector<typename Models::precision_type::parameter> all;
-  models.for_each([&](auto, auto const& model) {
-    for (auto const& weight : model.parameters()) {
-      auto const host = weight.value.to_host();
-      all.insert(all.end(), host.begin(), host.end());
-    }
-  });
-  return all;
-}
-
-/// Listens through a function.
-class listener final : public sysdpo::callback {
- public:
-  explicit listener(std::function<bool(sysdpo::training_event const&)> listen) : listen_(std::move(listen)) {}
-  bool on_step(sysdpo::training_event const& event) override { return listen_(event); }
-
- private:
-  std::function<bool(sysdpo::training_event const&)> listen_;
-};
-
-}  // namespace
-
 TEST_CASE("training lowers the loss", "[train]") {
   auto policy = random_models<skip_system>(1);
-  auto const reference_start = policy;
+  auto const start = policy;
   auto reference = policy;
   auto const pairs = ranked_pairs();
-  tabular_trainer training(policy, reference, {}, pairs, some_options(), pairs);
+  tabular_trainer training(policy, reference, {}, pairs, some_training(), pairs);
   auto const before = training.validate();
   REQUIRE(training.run() == 24);
   auto const after = training.validate();
   CHECK(before.at("loss") == Approx(std::log(2.0)));
   CHECK(after.at("loss") < 0.62);
   CHECK(after.at("rewards/accuracies") > 0.9);
-  CHECK(weights_of(reference) == weights_of(reference_start));
+  CHECK(weights_of(reference) == weights_of(start));
 }
 
 TEST_CASE("a resumed training ends where the uninterrupted one does, bit for bit", "[train]") {
   auto const pairs = ranked_pairs();
   auto const start = random_models<skip_system>(1);
-  auto options = some_options();
-  options.moving_averages = sysdpo::model_numbers<skip_system>::all(0.9);
-
-  auto uninterrupted = start;
   auto reference = start;
+  auto options = some_training();
+  options.moving_averages = sysdpo::model_numbers<skip_system>::all(0.9);
+  auto uninterrupted = start;
   tabular_trainer whole(uninterrupted, reference, {}, pairs, options);
   whole.run();
 
-  for (sysdpo::index_t const stop : {1, 7, 23}) {
-    test::temporary_directory const folder;
-    options.checkpoints = folder / "run";
-    options.checkpoint_every = 1;
+  test::temporary_directory const folder;
+  options.checkpoints = folder / "run";
+  options.checkpoint_every = 5;
+  for (sysdpo::index_t const stop : {1, 7, 15}) {
     auto policy = start;
-    {
-      listener until([&](auto const& event) { return event.step < stop; });
-      CHECK(tabular_trainer(policy, reference, {}, pairs, options).run({&until}) == stop);
-    }
-    auto resumed = start;
-    tabular_trainer rest(resumed, reference, {}, pairs, options);
-    CHECK(rest.step() == stop);
-    CHECK(weights_of(resumed) == weights_of(policy));
-    CHECK(rest.run() == 24);
-    CHECK(weights_of(resumed) == weights_of(uninterrupted));
-    rest.use_averages();
-    auto averaged = uninterrupted;
-    CHECK(weights_of(resumed) != weights_of(averaged));
+    tabular_trainer part(policy, reference, {}, pairs, options);
+    auto stopping = stop_at(stop);
+    CHECK(part.run({&stopping}) == stop);
   }
+  auto resumed = start;
+  tabular_trainer rest(resumed, reference, {}, pairs, options);
+  CHECK(rest.step() == 15);
+  CHECK(rest.run() == 24);
+  CHECK(weights_of(resumed) == weights_of(uninterrupted));
+  rest.use_averages();
+  CHECK(weights_of(resumed) != weights_of(uninterrupted));
+  whole.use_averages();
+  CHECK(weights_of(resumed) == weights_of(uninterrupted));
+}
+
+TEST_CASE("two accumulated batches are one batch of twice the size", "[train]") {
+  auto const pairs = ranked_pairs();
+  auto const start = random_models<skip_system>(1);
+  auto reference = random_models<skip_system>(2);
+  auto options = some_training();
+  options.steps = 3;
+  auto small = start;
+  auto large = start;
+  tabular_trainer accumulating(small, reference, {}, pairs, options);
+  options.pairs_per_batch = 10;
+  options.batches_per_step = 1;
+  tabular_trainer direct(large, reference, {}, pairs, options);
+  for (int step = 0; step < 3; ++step) {
+    auto const a = accumulating.take_step();
+    auto const b = direct.take_step();
+    for (auto const* name : {"loss", "rewards/margins", "rewards/accuracies", "model/draft/gradient_norm"})
+      CHECK(a.at(name) == Approx(b.at(name)).epsilon(1e-12));
+  }
+  auto const a = weights_of(small);
+  auto const b = weights_of(large);
+  for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i] == Approx(b[i]).margin(1e-12));
+}
+
+TEST_CASE("frozen weights are bitwise unchanged", "[train]") {
+  auto const pairs = ranked_pairs();
+  auto policy = random_models<skip_system>(1);
+  policy.get<draft_table>().parameters().set_trainable(false);
+  auto reference = random_models<skip_system>(2);
+  auto const before = policy.get<draft_table>().parameters().begin()->value.to_host();
+  auto const other = policy.get<answer_table>().parameters().begin()->value.to_host();
+  auto options = some_training();
+  options.optimizer.weight_decay = 0.1;
+  tabular_trainer(policy, reference, {}, pairs, options).run();
+  CHECK(policy.get<draft_table>().parameters().begin()->value.to_host() == before);
+  CHECK(policy.get<answer_table>().parameters().begin()->value.to_host() != other);
+}
+
+TEST_CASE("the norm of each model's gradient is clipped by itself", "[train]") {
+  auto const pairs = ranked_pairs();
+  auto policy = random_models<skip_system>(1);
+  auto reference = policy;
+  auto options = some_training();
+  options.max_gradient_norm = 1e-3;
+  options.optimizer = {.beta1 = 0, .beta2 = 0, .epsilon = 1e9};  // so that a step is rate · gradient / 1e9
+  options.rates = sysdpo::model_numbers<skip_system>::all(1e9);
+  options.schedule = {};
+  auto const before = weights_of(policy);
+  auto const metrics = tabular_trainer(policy, reference, {}, pairs, options).take_step();
+  REQUIRE(metrics.at("model/draft/gradient_norm") > 1e-3);
+  REQUIRE(metrics.at("model/answer/gradient_norm") > 1e-3);
+  auto const after = weights_of(policy);
+  auto const moved = [&](std::size_t begin, std::size_t end) {
+    double sum = 0;
+    for (auto i = begin; i < end; ++i) sum += (after[i] - before[i]) * (after[i] - before[i]);
+    return std::sqrt(sum);
+  };
+  CHECK(moved(0, 3) == Approx(1e-3).epsilon(1e-4));
+  CHECK(moved(3, 12) == Approx(1e-3).epsilon(1e-4));
+}
+
+TEST_CASE("weights that break stop the training before they are saved", "[train]") {
+  test::temporary_directory const folder;
+  auto const pairs = ranked_pairs();
+  auto const start = random_models<skip_system>(1);
+  auto reference = start;
+  auto options = some_training();
+  options.checkpoints = folder / "run";
+  options.checkpoint_every = 1;
+  auto policy = start;
+  listener breaking([&](sysdpo::training_event const& event) {
+    if (event.step == 5)
+      policy.get<answer_table>().parameters().begin()->value.data()[4] =
+          std::numeric_limits<double>::quiet_NaN();
+    return true;
+  });
+  {
+    tabular_trainer training(policy, reference, {}, pairs, options);
+    CHECK_THROWS_WITH(training.run({&breaking}), Contains("step 6") && Contains("'answer'") &&
+                                                     Contains("log-ratio") && Contains("checkpoint"));
+  }
+  auto resumed = start;
+  tabular_trainer rest(resumed, reference, {}, pairs, options);
+  CHECK(rest.step() == 4);
+  CHECK(rest.run() == 24);
+  for (auto const weight : weights_of(resumed)) CHECK(std::isfinite(weight));
+}
+
+TEST_CASE("a rate beyond all bounds is noticed at the end too", "[train]") {
+  test::temporary_directory const folder;
+  auto const pairs = ranked_pairs();
+  auto policy = random_models<skip_system>(1);
+  auto reference = policy;
+  auto options = some_training();
+  options.steps = 1;
+  options.schedule = {};
+  options.rates = sysdpo::model_numbers<skip_system>::all(1e308);
+  options.optimizer.epsilon = 1e-300;
+  options.checkpoints = folder / "run";
+  tabular_trainer training(policy, reference, {}, pairs, options);
+  policy.get<draft_table>().parameters().begin()->value.data()[0] = -1e308;
+  reference.copy_values(policy);
+  CHECK_THROWS_WITH(training.run(), Contains("no finite number"));
+  CHECK(sysdpo::detail::checkpoint_steps(folder / "run").empty());
+}
+
+TEST_CASE("options out of range are refused by name", "[train]") {
+  auto const pairs = ranked_pairs();
+  auto policy = random_models<skip_system>(1);
+  auto reference = policy;
+  auto const build = [&](auto change) {
+    auto options = some_training();
+    change(options);
+    tabular_trainer(policy, reference, {}, pairs, options);
+  };
+  CHECK_THROWS_WITH(build([](auto& o) { o.pairs_per_batch = 0; }), Contains("pairs_per_batch = 0"));
+  CHECK_THROWS_WITH(build([](auto& o) { o.batches_per_step = -1; }), Contains("batches_per_step = -1"));
+  CHECK_THROWS_WITH(build([](auto& o) { o.max_gradient_norm = std::nan(""); }),
+                    Contains("max_gradient_norm"));
+  CHECK_THROWS_WITH(build([](auto& o) { o.rates.values[1] = -1; }), Contains("learning rate"));
+  CHECK_THROWS_WITH(build([](auto& o) { o.loss.beta = 0; }), Contains("beta"));
+  CHECK_THROWS_WITH(build([](auto& o) { o.optimizer.beta2 = 1; }), Contains("beta2"));
+  CHECK_THROWS_WITH(build([](auto& o) { o.moving_averages.values[0] = 1; }), Contains("decay"));
+  std::vector<sysdpo::preference<skip_system>> const none;
+  CHECK_THROWS_WITH(tabular_trainer(policy, reference, {}, none, some_training()),
+                    Contains("there are none"));
+}
+
+namespace {
+
+struct photo {
+  static constexpr auto name = "photo";
+};
+struct brightness {
+  static constexpr auto name = "brightness";
+};
+using small_image = sysdpo::image<1, 2, 2>;
+struct mean_brightness {
+  double operator()(small_image::type const& image) const {
+    double sum = 0;
+    for (auto const pixel : image.values()) sum += static_cast<double>(pixel);
+    return sum / static_cast<double>(image.values().size());
+  }
+};
+
+/// Photographs in proportion to exp of a weight; enough of a policy for the trainer's checks of its data.
+struct photographer {
+  using value = small_image;
+  using model = draft_table;
+  static constexpr auto loss_is = sysdpo::loss_kind::exact;
+  template <class Backend, class T>
+  static sysdpo::variable<Backend, T> log_prob(sysdpo::tape<Backend, T>&, auto&, auto const&, auto) {
+    return {};
+  }
+};
+
+using photo_system = sysdpo::system<
+    sysdpo::source<question, sysdpo::category<2>>, sysdpo::node<photo, photographer, sysdpo::from<question>>,
+    sysdpo::node<brightness, sysdpo::deterministic<mean_brightness, sysdpo::scalar>, sysdpo::from<photo>>>;
+
+sysdpo::assignment<photo_system> photo_of(std::vector<float> const& pixels) {
+  sysdpo::assignment<photo_system> values;
+  sysdpo::get<photo>(values) = small_image::type(pixels);
+  sysdpo::get<brightness>(values) = mean_brightness{}(sysdpo::get<photo>(values));
+  return values;
+}
+
+}  // namespace
+
+TEST_CASE("bad data is refused with the pair and the node", "[train]") {
+  double_models<photo_system> policy({{.contexts = 1, .categories = 1}});
+  auto reference = policy;
+  std::vector<sysdpo::preference<photo_system>> const good{
+      {.id = 7, .chosen = photo_of({1, 0, 0, 0}), .rejected = photo_of({0, 0, 1, 1})},
+      {.id = 9, .chosen = photo_of({1, 1, 0, 0}), .rejected = photo_of({0, 0, 0, 1})}};
+  auto const check = [&](auto change) {
+    auto pairs = good;
+    change(pairs);
+    sysdpo::trainer<photo_system, sysdpo::cpu, double_precision>(policy, reference, {}, pairs, {});
+  };
+  CHECK_NOTHROW(check([](auto&) {}));
+  CHECK_THROWS_WITH(check([](auto& pairs) { pairs[1].id = 7; }), Contains("pair 7") && Contains("twice"));
+  CHECK_THROWS_WITH(check([](auto& pairs) { pairs[1].weight = std::nan(""); }),
+                    Contains("pair 9") && Contains("weight"));
+  CHECK_THROWS_WITH(check([](auto& pairs) { sysdpo::get<question>(pairs[0].rejected) = 1; }),
+                    Contains("pair 7") && Contains("source 'question'"));
+  CHECK_THROWS_WITH(
+      check([](auto& pairs) { sysdpo::get<photo>(pairs[1].rejected)(1, 1, 0) = std::nanf(""); }),
+      Contains("pair 9, rejected, node 'photo'") && Contains("pixel"));
+  CHECK_THROWS_WITH(check([](auto& pairs) { sysdpo::get<photo>(pairs[0].chosen) = {}; }),
+                    Contains("pair 7, chosen, node 'photo'") && Contains("missing"));
+  CHECK_THROWS_WITH(check([](auto& pairs) { sysdpo::get<brightness>(pairs[0].chosen) += 0.5; }),
+                    Contains("pair 7, chosen, node 'brightness'") && Contains("tool"));
 }
