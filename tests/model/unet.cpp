@@ -1,20 +1,7 @@
 #include "sysdpo/model/unet.hpp"
 
 #include "support/finite_difference.hpp"
-#include "sysdpo/backend/cpu/add_rows.hpp"
-#include "sysdpo/backend/cpu/attention.hpp"
-#include "sysdpo/backend/cpu/check_ids.hpp"
-#include "sysdpo/backend/cpu/concat.hpp"
-#include "sysdpo/backend/cpu/conv2d.hpp"
-#include "sysdpo/backend/cpu/embedding.hpp"
-#include "sysdpo/backend/cpu/geglu.hpp"
-#include "sysdpo/backend/cpu/group_norm.hpp"
-#include "sysdpo/backend/cpu/layer_norm.hpp"
-#include "sysdpo/backend/cpu/linear.hpp"
-#include "sysdpo/backend/cpu/positions.hpp"
-#include "sysdpo/backend/cpu/silu.hpp"
-#include "sysdpo/backend/cpu/timestep_embedding.hpp"
-#include "sysdpo/backend/cpu/upsample.hpp"
+#include "sysdpo/backend/cpu.hpp"
 
 using sysdpo::cpu;
 using sysdpo::index_t;
