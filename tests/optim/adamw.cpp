@@ -1,0 +1,104 @@
+#include "sysdpo/optim/adamw.hpp"
+
+#include "support/catch.hpp"
+#include "sysdpo/backend/cpu.hpp"
+
+namespace {
+
+using weights_type = sysdpo::parameter_set<sysdpo::cpu, sysdpo::precision<double>>;
+using optimizer_type = sysdpo::adamw<sysdpo::cpu, sysdpo::precision<double>>;
+
+void set_gradient(weights_type& weights, std::string const& name, std::vector<double> const& values) {
+  auto& weight = *weights.find(name);
+  weight.gradient.open(weight.value.extents());
+  std::copy(values.begin(), values.end(), weight.gradient.value.data());
+}
+
+/// One number trained as the paper's algorithm 2 has it, with η α = rate.
+struct by_hand {
+  double weight;
+  double m = 0;
+  double v = 0;
+  int steps = 0;
+
+  void step(double gradient, double rate, double decay, sysdpo::adamw_options const& options) {
+    ++steps;
+    m = options.beta1 * m + (1 - options.beta1) * gradient;
+    v = options.beta2 * v + (1 - options.beta2) * gradient * gradient;
+    auto const m_hat = m / (1 - std::pow(options.beta1, steps));
+    auto const v_hat = v / (1 - std::pow(options.beta2, steps));
+    weight -= rate * (m_hat / (std::sqrt(v_hat) + options.epsilon) + decay * weight);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("AdamW follows the paper's algorithm", "[optim]") {
+  weights_type weights(3);
+  weights.add("matrix", {2, 2}, sysdpo::normal(1));
+  weights.add("gain", {3}, sysdpo::normal(1));
+  std::vector<by_hand> matrix;
+  std::vector<by_hand> gain;
+  for (auto const value : weights.find("matrix")->value.to_host()) matrix.push_back({value});
+  for (auto const value : weights.find("gain")->value.to_host()) gain.push_back({value});
+
+  sysdpo::adamw_options const options{.beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-3, .weight_decay = 0.1};
+  optimizer_type optimizer(options);
+  for (int step = 0; step < 5; ++step) {
+    std::vector<double> of_matrix;
+    std::vector<double> of_gain;
+    auto const rate = 0.1 / (1 + step);
+    auto const scale = step == 2 ? 0.25 : 1.0;
+    for (std::size_t i = 0; i < 4; ++i) {
+      of_matrix.push_back(std::sin(static_cast<double>(i) + 2.0 * step));
+      matrix[i].step(scale * of_matrix[i], rate, options.weight_decay, options);
+    }
+    for (std::size_t i = 0; i < 3; ++i) {
+      of_gain.push_back(std::cos(static_cast<double>(i) - 1.5 * step));
+      gain[i].step(scale * of_gain[i], rate, 0, options);  // one axis: no decay
+    }
+    weights.clear_gradients();
+    set_gradient(weights, "matrix", of_matrix);
+    set_gradient(weights, "gain", of_gain);
+    optimizer.step(weights, rate, scale);
+  }
+  auto const a = weights.find("matrix")->value.to_host();
+  auto const b = weights.find("gain")->value.to_host();
+  for (std::size_t i = 0; i < 4; ++i) CHECK(a[i] == Approx(matrix[i].weight).epsilon(1e-12));
+  for (std::size_t i = 0; i < 3; ++i) CHECK(b[i] == Approx(gain[i].weight).epsilon(1e-12));
+}
+
+TEST_CASE("weights that are frozen or without a gradient stay as they are", "[optim]") {
+  weights_type weights(3);
+  for (auto const* name : {"frozen", "unused", "trained"}) weights.add(name, {2, 2}, sysdpo::normal(1));
+  weights.set_trainable(false, "frozen");
+  set_gradient(weights, "frozen", {1, 2, 3, 4});
+  set_gradient(weights, "trained", {1, 2, 3, 4});
+  std::vector<std::vector<double>> before;
+  for (auto const& weight : weights) before.push_back(weight.value.to_host());
+  optimizer_type optimizer({.weight_decay = 0.5});
+  optimizer.step(weights, 0.1);
+  CHECK(weights.find("frozen")->value.to_host() == before[0]);
+  CHECK(weights.find("unused")->value.to_host() == before[1]);
+  CHECK(weights.find("trained")->value.to_host() != before[2]);
+  CHECK_FALSE(optimizer.state()[0].first);
+  CHECK(optimizer.state()[2].first);
+}
+
+TEST_CASE("the gradient's norm is taken over trainable weights that have one", "[optim]") {
+  weights_type weights(3);
+  for (auto const* name : {"a", "b", "frozen", "unused"}) weights.add(name, {2}, sysdpo::zeros);
+  set_gradient(weights, "a", {3, 0});
+  set_gradient(weights, "b", {0, -4});
+  set_gradient(weights, "frozen", {100, 100});
+  weights.set_trainable(false, "frozen");
+  CHECK(sysdpo::squared_gradient_norm(weights) == 25);
+}
+
+TEST_CASE("settings outside their range are refused by name", "[optim]") {
+  using Catch::Contains;
+  CHECK_THROWS_WITH(optimizer_type({.beta1 = 1}), Contains("beta1"));
+  CHECK_THROWS_WITH(optimizer_type({.beta2 = -0.1}), Contains("beta2"));
+  CHECK_THROWS_WITH(optimizer_type({.epsilon = 0}), Contains("epsilon"));
+  CHECK_THROWS_WITH(optimizer_type({.weight_decay = std::nan("")}), Contains("weight_decay"));
+}
