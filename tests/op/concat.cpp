@@ -11,6 +11,11 @@ TEST_CASE("concat sends each operand its side of the gradient", "[op]") {
                         {random_tensor({2, 3, 4}, 1), random_tensor({2, 3, 5}, 2)});
 }
 
+TEST_CASE("concat of a variable with itself adds both sides", "[op]") {
+  test::check_gradients([](auto& tape, auto const& in) { return sysdpo::concat(tape, in[0], in[0]); },
+                        {random_tensor({2, 3, 4}, 1)});
+}
+
 TEST_CASE("concat puts rows side by side", "[op]") {
   auto const a = random_tensor({3, 2}, 1);
   auto const b = random_tensor({3, 1}, 2);

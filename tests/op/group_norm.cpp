@@ -27,6 +27,12 @@ TEST_CASE("group_norm leaves frozen scales alone and works for constants", "[op]
       {random_tensor({2, 5, 4}, 1)});
 }
 
+TEST_CASE("group_norm takes one variable as gamma and beta", "[op]") {
+  test::check_gradients(
+      [](auto& tape, auto const& in) { return sysdpo::group_norm(tape, in[0], in[1], in[1], {.groups = 2}); },
+      {random_tensor({2, 3, 4}, 1), random_tensor({4}, 2)});
+}
+
 TEST_CASE("group_norm gives each group of an image mean 0 and variance 1", "[op]") {
   index_t const images = 3;
   index_t const pixels = 70;

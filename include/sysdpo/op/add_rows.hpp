@@ -18,7 +18,9 @@ template <class Backend, class T>
   implement<add_rows_op, Backend>::forward(x.view(), rows.view(), y.view());
   return tape.record(std::move(y), {x, rows},
                      [dx = gradient_of(x), drows = gradient_of(rows)](array_view<T const> dy) {
-                       implement<add_rows_op, Backend>::backward(dy, dx.sink(), drows.sink());
+                       auto const images = dx.sink();  // in this order: x and rows may be one variable
+                       auto const sums = drows.sink();
+                       implement<add_rows_op, Backend>::backward(dy, images, sums);
                      });
 }
 

@@ -27,7 +27,9 @@ template <class Backend, class T>
   return tape.record(
       std::move(y), {a, b},
       [width = a.extents()[-1], da = gradient_of(a), db = gradient_of(b)](array_view<T const> dy) {
-        implement<concat_op, Backend>::backward(dy, da.sink(), db.sink(), width);
+        auto const left = da.sink();  // in this order: a and b may be one variable
+        auto const right = db.sink();
+        implement<concat_op, Backend>::backward(dy, left, right, width);
       });
 }
 

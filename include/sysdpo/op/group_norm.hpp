@@ -43,9 +43,11 @@ template <class Backend, class T>
                      [x = x.value(), gamma = gamma.value(), beta = beta.value(), mean, scale,
                       silu = options.then == activation::silu, dx = gradient_of(x),
                       dgamma = gradient_of(gamma), dbeta = gradient_of(beta)](array_view<T const> dy) {
+                       auto const gains = dgamma.sink();  // in this order: gamma and beta may be one variable
+                       auto const shifts = dbeta.sink();
                        implement<group_norm_op, Backend>::backward(
                            x.const_view(), gamma.const_view(), beta.const_view(), mean.const_view(),
-                           scale.const_view(), dy, dx.sink(), dgamma.sink(), dbeta.sink(), silu);
+                           scale.const_view(), dy, dx.sink(), gains, shifts, silu);
                      });
 }
 
