@@ -70,6 +70,23 @@ struct report_data {
   std::vector<strip_pair> strips{};  ///< report.html only
 };
 
+template <class Json = nlohmann::ordered_json>
+Json to_json(learning_curve const& c) {
+  return {{"system", c.system},     {"node", c.node},     {"step", c.step},        {"margin", c.margin},
+          {"accuracy", c.accuracy}, {"chosen", c.chosen}, {"rejected", c.rejected}};
+}
+
+/// The inverse of `to_json`. \throws nlohmann::json::exception if a member is missing.
+inline learning_curve curve_from_json(nlohmann::json const& from) {
+  return {.system = from.at("system"),
+          .node = from.at("node"),
+          .step = from.at("step"),
+          .margin = from.at("margin"),
+          .accuracy = from.at("accuracy"),
+          .chosen = from.at("chosen"),
+          .rejected = from.at("rejected")};
+}
+
 /// The report without its pictures. Undefined numbers, such as standard errors of a single seed, become null.
 inline nlohmann::ordered_json to_json(report_data const& report) {
   using json = nlohmann::ordered_json;
@@ -108,14 +125,7 @@ inline nlohmann::ordered_json to_json(report_data const& report) {
     result["tuning"].push_back(
         {{"system", t.system}, {"setting", t.setting}, {"q", t.q}, {"order", t.order}, {"chosen", t.chosen}});
   result["curves"] = json::array();
-  for (auto const& c : report.curves)
-    result["curves"].push_back({{"system", c.system},
-                                {"node", c.node},
-                                {"step", c.step},
-                                {"margin", c.margin},
-                                {"accuracy", c.accuracy},
-                                {"chosen", c.chosen},
-                                {"rejected", c.rejected}});
+  for (auto const& c : report.curves) result["curves"].push_back(to_json(c));
   return result;
 }
 

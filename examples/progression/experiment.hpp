@@ -1,0 +1,359 @@
+// The experiment, stage by stage: pre-train, collect, tune on validation prompts, align, look at the test
+// prompts once. Every stage leaves its outcome under the cache folder, named by a hash of all settings that
+// shape it, so that a rerun goes on where the last one stopped.
+#pragma once
+
+#include <sys/resource.h>
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <sysdpo.hpp>
+
+#include "align.hpp"
+#include "jobs.hpp"
+#include "pretrain.hpp"
+#include "report.hpp"
+
+namespace progression {
+
+/// Everything that shapes the result.
+struct experiment_settings {
+  pretraining regressor_training{.steps = 1500, .batch = 64, .rate = 2e-3};
+  pretraining author_training{.steps = 1500, .batch = 32, .rate = 2e-3};
+  pretraining painter_training{.steps = 4000, .batch = 32, .rate = 2e-3};
+  float p_order = 0.35F;  ///< share of the author's corpus in the order that was asked for
+  float rho = 0.25F;      ///< share of the painter's corpus that does not show what its caption names
+  alignment_budget budget{};
+  int seeds = 3;
+  int test_prompts = 200;
+  int validation_prompts = 100;
+  int sampling_steps = 10;
+  bool tune = true;
+  int workers = sysdpo::cpu_threads();
+
+  [[nodiscard]] std::string pretraining_text() const {
+    auto const text = [](pretraining const& p) {
+      return fmt::format("{}x{}@{:g}", p.steps, p.batch, p.rate);
+    };
+    return fmt::format("regressor {} author {} painter {} p_order {} rho {}", text(regressor_training),
+                       text(author_training), text(painter_training), p_order, rho);
+  }
+  [[nodiscard]] std::string alignment_text() const {
+    return fmt::format("{} rounds {} prompts {} candidates {} steps {} batch {} beta {:g} sampling {}",
+                       pretraining_text(), budget.rounds, budget.prompts, budget.candidates, budget.steps,
+                       budget.batch, budget.beta, sampling_steps);
+  }
+};
+
+/// The recipes that a row may be trained by; tuning takes the best on validation prompts, and without tuning
+/// the first counts.
+inline std::vector<recipe> grid_of(std::string const& row) {
+  if (row == "language_model_only")
+    return {{.author_rate = 1e-3}, {.author_rate = 3e-4}, {.author_rate = 3e-3}};
+  if (row == "diffusion_only")
+    return {{.painter_rate = 1e-4}, {.painter_rate = 5e-5}, {.painter_rate = 2e-4}};
+  return {{.author_rate = 1e-3, .painter_rate = 1e-4},
+          {.author_rate = 1e-3, .painter_rate = 5e-5},
+          {.author_rate = 1e-3, .painter_rate = 2e-4}};
+}
+inline constexpr std::array<char const*, 3> trained_rows{"language_model_only", "diffusion_only", "sysdpo"};
+
+/// Scores of one system on some prompts, in the prompts' order.
+struct evaluation {
+  std::vector<sequence_score> scores;
+  int malformed = 0;
+  double malformed_rate = 0;
+};
+
+class experiment {
+ public:
+  experiment(experiment_settings const& settings, std::filesystem::path results)
+      : settings_(settings),
+        results_(std::move(results)),
+        judge_(1),
+        unaligned_(model_sizes(), 1),
+        prompts_(make_prompts()) {
+    options_.get<author>() = {.begin = bos, .separator = sep, .end = eos, .sampling = {.max_new_tokens = 24}};
+    auto& denoising = options_.get<painter>();
+    denoising.begin = bos;
+    denoising.end = eos;
+    denoising.sampling.steps = settings.sampling_steps;
+    prompts_.test.resize(std::min(prompts_.test.size(), static_cast<std::size_t>(settings.test_prompts)));
+    prompts_.validation.resize(
+        std::min(prompts_.validation.size(), static_cast<std::size_t>(settings.validation_prompts)));
+  }
+
+  /// Runs all stages and writes the report.
+  report_data run() {
+    begin_ = clock::now();
+    stage("pre-training", [&] { pretrain_all(); });
+    stage("first round's pairs", [&] { collect_first_pairs(); });
+    stage("tuning", [&] { tune(); });
+    stage("alignment", [&] { align_all(); });
+    stage("test prompts", [&] { evaluate_all(); });
+    finish_report();
+    write_report(results_, report_);
+    return report_;
+  }
+
+ private:
+  using clock = std::chrono::steady_clock;
+
+  template <class Work>
+  void stage(std::string const& name, Work&& work) {
+    auto const start = clock::now();
+    work();
+    report_.stages.emplace_back(name, std::chrono::duration<double>(clock::now() - start).count());
+  }
+
+  [[nodiscard]] std::filesystem::path cache(std::string const& kind, std::string const& shaped_by) const {
+    std::uint64_t h = 0xcbf29ce484222325U;  // FNV-1a
+    for (char const c : shaped_by) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+    return results_ / "cache" / fmt::format("{}-{:016x}", kind, h);
+  }
+
+  void pretrain_all() {
+    auto const folder = cache("pretrained", settings_.pretraining_text());
+    auto const judge_file = folder / "regressor.safetensors";
+    if (std::filesystem::exists(judge_file)) {
+      sysdpo::load_system<storybook>(folder / "system", unaligned_);
+      sysdpo::load_weights(judge_file, judge_.weights());
+    } else {
+      run_jobs("pre-training",
+               {[&] { pretrain_painter(unaligned_, options_, settings_.painter_training, settings_.rho); },
+                [&] {
+                  pretrain_regressor(judge_, settings_.regressor_training);
+                  pretrain_author(unaligned_, options_, prompts_.train, settings_.author_training,
+                                  settings_.p_order);
+                }},
+               settings_.workers);
+      sysdpo::save_system<storybook>(folder / "system", unaligned_);
+      sysdpo::save_weights(judge_file, judge_.weights());
+    }
+    auto const r2 = regressor_r2(judge_, 200);
+    for (std::size_t a = 0; a < r2.size(); ++a)
+      report_.regressor.push_back({.attribute = std::string(attributes[a].name), .r2 = r2[a]});
+  }
+
+  /// Pairs of round one for every seed: all rows start from the same.
+  void collect_first_pairs() {
+    first_pairs_.resize(static_cast<std::size_t>(settings_.seeds) + 1);
+    std::vector<std::function<void()>> jobs;
+    for (std::size_t seed = settings_.tune ? 0 : 1; seed < first_pairs_.size(); ++seed)
+      jobs.emplace_back([this, seed] {
+        first_pairs_[seed] =
+            pairs_of_round(unaligned_, options_, judge_, prompts_.train, settings_.budget, seed, 0);
+      });
+    run_jobs("first round's pairs", jobs, settings_.workers);
+  }
+
+  /// One look of each recipe at the validation prompts, under a seed of its own.
+  void tune() {
+    for (auto const* row : trained_rows) chosen_[row] = grid_of(row).front();
+    if (!settings_.tune) return;
+    std::vector<tuning_result> tried;
+    std::vector<recipe> recipes;
+    for (auto const* row : trained_rows)
+      for (auto const& how : grid_of(row)) {
+        tried.push_back({.system = row, .setting = how.text()});
+        recipes.push_back(how);
+      }
+    std::vector<std::function<void()>> jobs;
+    for (std::size_t i = 0; i < tried.size(); ++i)
+      jobs.emplace_back([&, i] {
+        auto const file = cache("tuning", settings_.alignment_text() + tried[i].system + recipes[i].text()) +=
+            ".json";
+        if (!std::filesystem::exists(file)) {
+          auto row = align_row(tried[i].system, recipes[i], 0);
+          auto const score = summarize({evaluate(row.models, prompts_.validation, 0).scores});
+          sysdpo::write_file(file, nlohmann::json{{"q", score.q}, {"order", score.order}}.dump());
+        }
+        auto const outcome = nlohmann::json::parse(sysdpo::read_file(file));
+        tried[i].q = outcome.at("q");
+        tried[i].order = outcome.at("order");
+      });
+    run_jobs("tuning", jobs, settings_.workers);
+    for (auto const* row : trained_rows) {
+      auto best = tried.size();
+      for (std::size_t i = 0; i < tried.size(); ++i)
+        if (tried[i].system == row && (best == tried.size() || tried[i].q > tried[best].q)) best = i;
+      tried[best].chosen = true;
+      chosen_[row] = recipes[best];
+    }
+    report_.tuning = std::move(tried);
+  }
+
+  aligned align_row(std::string const& row, recipe const& how, std::size_t seed) {
+    return align(unaligned_, options_, judge_, prompts_.train, first_pairs_[seed], settings_.budget, how, row,
+                 seed);
+  }
+
+  [[nodiscard]] std::filesystem::path folder_of(std::string const& row, std::size_t seed) {
+    return cache("aligned",
+                 fmt::format("{} {} {} seed {}", settings_.alignment_text(), row, chosen_[row].text(), seed));
+  }
+
+  /// Every trained row under every seed.
+  void align_all() {
+    std::vector<std::function<void()>> jobs;
+    for (std::size_t seed = 1; seed < first_pairs_.size(); ++seed)
+      for (std::string const row : trained_rows)
+        jobs.emplace_back([this, row, seed] {
+          auto const folder = folder_of(row, seed);
+          if (std::filesystem::exists(folder / "system.json")) return;
+          auto const trained = align_row(row, chosen_.at(row), seed);
+          auto curves = nlohmann::json::array();
+          for (auto const& curve : trained.curves) curves.push_back(to_json<nlohmann::json>(curve));
+          sysdpo::save_system(folder, trained.models, {{"pairs", trained.pairs}, {"curves", curves}});
+        });
+    run_jobs("alignment", jobs, settings_.workers);
+  }
+
+  /// Scores of `models` on `prompts`; `seed` names the noise, the same for every row.
+  evaluation evaluate(storybook_models& models, std::vector<prompt> const& prompts, std::size_t seed,
+                      int candidates = 1, bool oracle = false) {
+    evaluation result{std::vector<sequence_score>(prompts.size(), worst_score), 0};
+    for (int candidate = 0; candidate < candidates; ++candidate) {
+      auto const drawn = generate_sequences(
+          models, options_, judge_, prompts,
+          {.seed = 1'000'000 + seed, .candidate = static_cast<std::uint32_t>(candidate), .oracle = oracle});
+      for (std::size_t i = 0; i < prompts.size(); ++i) {
+        result.malformed += drawn[i].valid ? 0 : 1;
+        if (drawn[i].score.q > result.scores[i].q) result.scores[i] = drawn[i].score;
+      }
+    }
+    result.malformed_rate = static_cast<double>(result.malformed) /
+                            static_cast<double>(prompts.size() * static_cast<std::size_t>(candidates));
+    return result;
+  }
+
+  /// The one look at the test prompts.
+  void evaluate_all() {
+    std::map<std::string, std::vector<evaluation>> outcomes;
+    for (auto const* row : row_names) outcomes[row].resize(static_cast<std::size_t>(settings_.seeds));
+    std::vector<std::function<void()>> jobs;
+    for (std::size_t seed = 1; seed < first_pairs_.size(); ++seed)
+      for (std::string const row : row_names)
+        jobs.emplace_back([&, row, seed] {
+          auto models = models_of(row, seed);
+          outcomes[row][seed - 1] =
+              evaluate(models, prompts_.test, seed, row == "best_of_4" ? 4 : 1, row == "caption_oracle");
+        });
+    run_jobs("test prompts", jobs, settings_.workers);
+
+    std::map<std::string, score_table> tables;
+    for (auto const* row : row_names) {
+      double malformed = 0;
+      for (auto const& outcome : outcomes[row]) {
+        tables[row].push_back(outcome.scores);
+        malformed += outcome.malformed_rate / settings_.seeds;
+      }
+      report_.rows.push_back({.system = row, .score = summarize(tables[row]), .malformed_rate = malformed});
+    }
+    report_.lead = paired_lead(tables["sysdpo"], tables["language_model_only"]);
+    for (int a = 0; a < attribute_count; ++a) {
+      attribute_result part{.attribute = std::string(attributes[static_cast<std::size_t>(a)].name),
+                            .scores = {}};
+      for (auto const* row : row_names) {
+        score_table selected;
+        for (auto const& scores : tables[row]) {
+          auto& column = selected.emplace_back();
+          for (std::size_t i = 0; i < scores.size(); ++i)
+            if (prompts_.test[i].attribute == a) column.push_back(scores[i]);
+        }
+        if (!selected.front().empty()) part.scores.push_back(summarize(selected));
+      }
+      report_.attributes.push_back(std::move(part));
+    }
+  }
+
+  /// The system behind a row: the unaligned one, a trained one, or the author of one with the painter of
+  /// another.
+  storybook_models models_of(std::string const& row, std::size_t seed) {
+    storybook_models models(unaligned_);
+    if (std::find(trained_rows.begin(), trained_rows.end(), row) != trained_rows.end()) {
+      sysdpo::load_system(folder_of(row, seed), models);
+    } else if (row == "per_component") {
+      sysdpo::load_system(folder_of("language_model_only", seed), models);
+      storybook_models other(unaligned_);
+      sysdpo::load_system(folder_of("diffusion_only", seed), other);
+      models.get<painter_model>().parameters().copy_values(other.get<painter_model>().parameters());
+    }
+    return models;
+  }
+
+  /// Strips before and after, curves of the first seed, and the run itself.
+  void finish_report() {
+    std::vector<prompt> const shown(
+        prompts_.test.begin(),
+        prompts_.test.begin() + std::min<std::ptrdiff_t>(12, std::ssize(prompts_.test)));
+    auto trained = models_of("sysdpo", 1);
+    auto const before = generate_sequences(unaligned_, options_, judge_, shown, {.seed = 1'000'001});
+    auto const after = generate_sequences(trained, options_, judge_, shown, {.seed = 1'000'001});
+    for (std::size_t i = 0; i < shown.size(); ++i)
+      report_.strips.push_back({.prompt = shown[i].text,
+                                .increasing = shown[i].increasing,
+                                .before = strip_of(before[i], shown[i]),
+                                .after = strip_of(after[i], shown[i])});
+    for (auto const* row : trained_rows)
+      for (std::size_t seed = 1; seed < first_pairs_.size(); ++seed) {
+        storybook_models scratch(unaligned_);
+        auto const extra = sysdpo::load_system(folder_of(row, seed), scratch);
+        report_.pairs += extra.at("pairs").get<std::size_t>();
+        if (seed == 1)
+          for (auto const& curve : extra.at("curves")) report_.curves.push_back(curve_from_json(curve));
+      }
+    auto const& denoising = options_.get<painter>();
+    report_.settings = {
+        {"attributes", fmt::format("{}", attribute_count)},
+        {"seeds", fmt::format("{}", settings_.seeds)},
+        {"rounds", fmt::format("{} of {} prompts × {} candidates, {} steps of {} pairs",
+                               settings_.budget.rounds, settings_.budget.prompts, settings_.budget.candidates,
+                               settings_.budget.steps, settings_.budget.batch)},
+        {"beta", fmt::format("{:g}", settings_.budget.beta)},
+        {"imperfection",
+         fmt::format("author ordered {:g}, painter off {:g}", settings_.p_order, settings_.rho)},
+        {"loss", fmt::format("surrogate; {} the options of the theorem",
+                             sysdpo::is_theorem(denoising) ? "under" : "not under")},
+        {"weights",
+         fmt::format("author {}, painter {}", unaligned_.get<author_model>().parameters().elements(),
+                     unaligned_.get<painter_model>().parameters().elements())}};
+    for (auto const* row : trained_rows) report_.settings.emplace_back(row, chosen_[row].text());
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    report_.peak_rss_mib = static_cast<double>(usage.ru_maxrss) / 1024;
+    report_.seconds = std::chrono::duration<double>(clock::now() - begin_).count();
+  }
+
+  strip strip_of(scored_sequence const& drawn, prompt const& asked) {
+    strip result;
+    if (!drawn.valid) return result;
+    auto const images = images_of(drawn.values);
+    auto const readings = judge_.read(images, std::vector<int>(images.size(), asked.attribute));
+    for (std::size_t k = 0; k < images.size(); ++k) {
+      result.images.emplace_back(images[k].begin(), images[k].end());
+      result.captions.push_back(decode(sysdpo::get<writer>(drawn.values)[k]));
+      result.readings.push_back(readings[k]);
+    }
+    return result;
+  }
+
+  static constexpr std::array<char const*, 7> row_names{
+      "before",         "best_of_4",     "caption_oracle", "language_model_only",
+      "diffusion_only", "per_component", "sysdpo"};
+
+  experiment_settings settings_;
+  std::filesystem::path results_;
+  regressor judge_;
+  storybook_models unaligned_;
+  prompt_sets prompts_;
+  sysdpo::policy_options<storybook> options_;
+  std::vector<std::vector<storybook_pair>> first_pairs_;  ///< by seed; 0 is the tuning's
+  std::map<std::string, recipe> chosen_;
+  report_data report_;
+  clock::time_point begin_;
+};
+
+}  // namespace progression

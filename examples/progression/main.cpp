@@ -1,0 +1,59 @@
+// The progression: aligns an author and a painter from preferences on what they make together, and reports
+// it.
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <filesystem>
+
+#include "experiment.hpp"
+
+namespace {
+
+/// A small version of everything, for a first look and for CI.
+progression::experiment_settings quick_settings() {
+  progression::experiment_settings settings;
+  settings.regressor_training.steps = 300;
+  settings.author_training.steps = 300;
+  settings.painter_training.steps = 400;
+  settings.budget = {.rounds = 2, .prompts = 40, .candidates = 4, .steps = 30, .batch = 8};
+  settings.seeds = 1;
+  settings.test_prompts = 40;
+  settings.tune = false;
+  return settings;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  CLI::App app("Aligns an author and a painter from preferences on the sequences they make together.");
+  bool quick = false;
+  bool fresh = false;
+  std::filesystem::path results = "results";
+  int seeds = 0;
+  app.add_flag("--quick", quick, "a small version of everything, in at most two minutes");
+  app.add_flag("--fresh", fresh, "forget the stages that an earlier run finished");
+  app.add_option("--results", results, "the folder of the report and of finished stages")
+      ->capture_default_str();
+  app.add_option("--seeds", seeds, "trainings of each row, instead of the default number")
+      ->check(CLI::PositiveNumber);
+  CLI11_PARSE(app, argc, argv);
+
+  auto settings = quick ? quick_settings() : progression::experiment_settings{};
+  if (seeds > 0) settings.seeds = seeds;
+  sysdpo::directory_lock const lock(results);
+  if (fresh) std::filesystem::remove_all(results / "cache");
+  std::filesystem::create_directories(results / "cache");
+  auto const report = progression::experiment(settings, results).run();
+
+  fmt::print("\n{:<22} {:>16} {:>18}\n", "system", "q", "order");
+  for (auto const& row : report.rows)
+    fmt::print("{:<22} {:>7.3f} ± {:<6.3f} {:>8.1f}% ± {:<5.1f}\n", row.system, row.score.q, row.score.q_se,
+               100 * row.score.order, 100 * row.score.order_se);
+  fmt::print("\nsysdpo leads language_model_only by q {:.3f} ± {:.3f}, order {:.1f}% ± {:.1f}\n",
+             report.lead.q, report.lead.q_se, 100 * report.lead.order, 100 * report.lead.order_se);
+  fmt::print("{} pairs, {:.0f} s. Open {}\n", report.pairs, report.seconds,
+             (results / "report.html").string());
+  return 0;
+} catch (std::exception const& fault) {
+  fmt::print(stderr, "progression: {}\n", fault.what());
+  return 1;
+}

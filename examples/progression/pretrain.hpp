@@ -1,0 +1,149 @@
+// From nothing to the unaligned system and its judge: the regressor on rendered scenes, the author and the
+// painter on corpora that make both imperfect (corpus.hpp says how and why).
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <sysdpo.hpp>
+#include <vector>
+
+#include "corpus.hpp"
+#include "regressor.hpp"
+#include "scores.hpp"
+#include "system.hpp"
+
+namespace progression {
+
+/// How long and how fast one model is pre-trained.
+struct pretraining {
+  sysdpo::index_t steps = 1000;
+  sysdpo::index_t batch = 64;
+  double rate = 2e-3;
+};
+
+/// Minimises `loss(tape, step) → variable of any size` (its mean) over `weights` with AdamW, warm-up and
+/// cosine decay; keeps an average of the weights and ends with it. `show` names the progress bar.
+template <class Loss>
+void pretrain(sysdpo::parameter_set<sysdpo::cpu, precision>& weights, pretraining const& settings,
+              std::string const& show, Loss&& loss) {
+  sysdpo::adamw<sysdpo::cpu, precision> optimizer({.beta2 = 0.99, .weight_decay = 0.01});
+  sysdpo::moving_average<sysdpo::cpu, precision> average(weights, 0.99);
+  sysdpo::learning_rate_schedule const schedule{
+      .warmup_steps = 50, .shape = sysdpo::decay::cosine, .final_factor = 0.02};
+  sysdpo::progress bar(show, settings.steps);
+  tape tape;
+  double smooth = 0;
+  for (sysdpo::index_t step = 0; step < settings.steps; ++step) {
+    weights.clear_gradients();
+    auto const losses = loss(tape, step);
+    auto const count = losses.extents().size();
+    double mean = 0;
+    for (auto const value : losses.value().to_host())
+      mean += static_cast<double>(value) / static_cast<double>(count);
+    if (!std::isfinite(mean))
+      sysdpo::fail({"pre-training", fmt::format("{}, step {}", show, step + 1),
+                    "the loss is no finite number", "Lower the learning rate"});
+    auto const share = 1.0F / static_cast<float>(count);
+    tape.backward(losses, sysdpo::tensor<sysdpo::cpu, float>::from_host(
+                              losses.extents(), std::vector<float>(static_cast<std::size_t>(count), share)));
+    auto const norm = std::sqrt(sysdpo::squared_gradient_norm(weights));
+    optimizer.step(weights, settings.rate * schedule.factor(step, settings.steps), norm > 1 ? 1 / norm : 1);
+    average.update(weights);
+    smooth = step == 0 ? mean : 0.98 * smooth + 0.02 * mean;
+    bar.advance(step + 1, fmt::format("loss {:.4f}", smooth));
+  }
+  average.copy_to(weights);
+}
+
+/// Teaches the author its corpus: −log p of three captions given the prompt.
+inline void pretrain_author(storybook_models& models, sysdpo::policy_options<storybook> const& options,
+                            std::vector<prompt> const& prompts, pretraining const& settings, float p_order) {
+  using row = sysdpo::scored_row<author::value, sysdpo::text>;
+  random_stream random(11);
+  auto& model = models.get<author_model>();
+  std::vector<author_example> examples;
+  std::vector<row> rows;
+  pretrain(model.parameters(), settings, "author", [&](tape& tape, sysdpo::index_t) {
+    examples.clear();
+    rows.clear();
+    for (sysdpo::index_t i = 0; i < settings.batch; ++i)
+      examples.push_back(draw_author_example(prompts, random, p_order));
+    for (auto const& example : examples)
+      rows.push_back({.value = &example.captions, .parents = {&example.request}});
+    auto const log_prob = author::log_prob(tape, model, options.get<author>(), std::span<row const>(rows));
+    return sysdpo::scale(tape, log_prob,
+                         -1.0 / 18);  // about one caption list's tokens: the loss is per token
+  });
+}
+
+/// Teaches the painter its corpus: the denoising loss of an image given its caption.
+inline void pretrain_painter(storybook_models& models, sysdpo::policy_options<storybook> const& options,
+                             pretraining const& settings, float rho) {
+  using row = sysdpo::scored_row<painter::value, sysdpo::text>;
+  random_stream random(12);
+  auto& model = models.get<painter_model>();
+  auto denoising = options.get<painter>();
+  denoising.first_step = 1;
+  denoising.last_step = 0;
+  std::vector<painter_example> examples;
+  std::vector<painter::value::type> images;
+  std::vector<row> rows;
+  model.parameters().set_trainable(true);
+  pretrain(model.parameters(), settings, "painter", [&](tape& tape, sysdpo::index_t step) {
+    examples.clear();
+    images.clear();
+    rows.clear();
+    for (sysdpo::index_t i = 0; i < settings.batch; ++i) {
+      examples.push_back(draw_painter_example(random, rho));
+      images.emplace_back(std::vector<float>(examples.back().image.begin(), examples.back().image.end()));
+    }
+    for (std::size_t i = 0; i < examples.size(); ++i)
+      rows.push_back(
+          {.value = &images[i],
+           .parents = {&examples[i].caption},
+           .key = {
+               .seed = 13, .pair = static_cast<std::uint64_t>(step), .node = static_cast<std::uint32_t>(i)}});
+    return painter::loss(tape, model, denoising, std::span<row const>(rows));
+  });
+}
+
+/// Teaches the regressor to read levels; returns its R² on fresh scenes, attribute by attribute.
+inline void pretrain_regressor(regressor& judge, pretraining const& settings) {
+  random_stream random(14);
+  pretrain(judge.weights(), settings, "regressor", [&](tape& tape, sysdpo::index_t) {
+    std::vector<picture> images;
+    std::vector<float> levels;
+    for (sysdpo::index_t i = 0; i < settings.batch; ++i) {
+      auto const example = draw_regressor_example(random);
+      images.push_back(example.image);
+      levels.insert(levels.end(), example.level.begin(), example.level.end());
+    }
+    auto const truth =
+        sysdpo::tensor<sysdpo::cpu, float>::from_host({settings.batch, attribute_count}, levels);
+    auto const ones = sysdpo::tensor<sysdpo::cpu, float>::from_host({settings.batch},
+                                                                    std::vector<float>(images.size(), 1.0F));
+    return sysdpo::denoising_loss(tape, judge.levels(tape, regressor::pack(images)), truth, ones,
+                                  sysdpo::reduction::mean);
+  });
+}
+
+/// The regressor's R² on `count` fresh scenes about each attribute.
+inline std::array<double, attribute_count> regressor_r2(regressor& judge, int count) {
+  std::array<double, attribute_count> result{};
+  random_stream random(15);
+  for (int a = 0; a < attribute_count; ++a) {
+    std::vector<picture> images;
+    std::vector<float> truth;
+    for (int i = 0; i < count; ++i) {
+      auto const example = draw_regressor_example(random, a);
+      images.push_back(example.image);
+      truth.push_back(example.level[static_cast<std::size_t>(a)]);
+    }
+    result[static_cast<std::size_t>(a)] =
+        r_squared(truth, judge.read(images, std::vector<int>(images.size(), a)));
+  }
+  return result;
+}
+
+}  // namespace progression

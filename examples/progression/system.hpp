@@ -1,0 +1,68 @@
+// The compound system of the poster's figure (a): a language model reads the prompt and writes three
+// captions, one diffusion model draws an image for each.
+#pragma once
+
+#include <sysdpo.hpp>
+
+#include "grammar.hpp"
+#include "scene.hpp"
+
+namespace progression {
+
+struct prompt_source {
+  static constexpr auto name = "prompt";
+};
+struct writer {
+  static constexpr auto name = "writer";
+};
+template <int K>
+struct panel {
+  static constexpr auto name = "panel";
+  static constexpr int index = K;
+};
+struct author_weights {
+  static constexpr auto name = "author";
+};
+struct painter_weights {
+  static constexpr auto name = "painter";
+};
+
+using author_model = sysdpo::transformer<author_weights>;
+using painter_model = sysdpo::unet<painter_weights>;
+using author = sysdpo::autoregressive<author_model, sysdpo::list<sysdpo::text, 3>>;
+using painter = sysdpo::denoising<painter_model, sysdpo::image<3, image_size, image_size>>;
+template <int K>
+using illustration = sysdpo::node<panel<K>, painter, sysdpo::from<sysdpo::part<writer, K>>>;
+
+using storybook = sysdpo::system<sysdpo::source<prompt_source, sysdpo::text>,
+                                 sysdpo::node<writer, author, sysdpo::from<prompt_source>>,  //
+                                 illustration<0>, illustration<1>, illustration<2>>;
+static_assert(storybook::model_count == 2 && storybook::loss_is == sysdpo::loss_kind::surrogate);
+
+using precision = sysdpo::precision<float>;
+using storybook_models = sysdpo::models<storybook, sysdpo::cpu, precision>;
+using storybook_pair = sysdpo::preference<storybook>;
+using sequence = sysdpo::assignment<storybook>;
+using tape = sysdpo::tape<sysdpo::cpu, float>;
+
+inline sysdpo::model_configs<storybook> model_sizes() {
+  auto const vocabulary_size = static_cast<sysdpo::index_t>(vocabulary().size());
+  sysdpo::transformer_config const author_size{.vocabulary = vocabulary_size,
+                                               .hidden = 64,
+                                               .layers = 2,
+                                               .heads = 4,
+                                               .kv_heads = 2,
+                                               .intermediate = 160,
+                                               .context = 64};
+  sysdpo::unet_config painter_size{.block_out_channels = {16, 32}, .heads = 2, .norm_groups = 8};
+  painter_size.sample_size = image_size;
+  painter_size.caption_encoder = {.vocabulary = vocabulary_size,
+                                  .hidden = 48,
+                                  .layers = 1,
+                                  .heads = 4,
+                                  .intermediate = 96,
+                                  .context = 16};
+  return {author_size, painter_size};
+}
+
+}  // namespace progression
