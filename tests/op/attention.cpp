@@ -93,7 +93,8 @@ TEST_CASE("attention has the gradients of finite differences", "[op]") {
   auto const given = GENERATE(problem{{4, 0, 1}, {4, 0, 1}, 4, 2, 4, {.causal = true}},
                               problem{{3, 2, 0, 2}, {5, 1, 3, 0}, 2, 1, 2, {.scale = 0.7}},
                               problem{{2, 4}, {5, 2}, 2, 2, 2, {.causal = true}},
-                              problem{{70}, {135}, 1, 1, 2, {.causal = true}});  // several tiles
+                              problem{{70}, {135}, 1, 1, 2, {.causal = true}},  // several tiles
+                              problem{{66}, {131}, 2, 1, 4, {.causal = true}});
   test::check_gradients([&](auto& tape, auto const& in) { return attend(tape, given, in); }, inputs(given));
 }
 

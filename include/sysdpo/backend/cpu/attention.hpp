@@ -10,6 +10,7 @@
 #include "sysdpo/backend/cpu/backend.hpp"
 #include "sysdpo/backend/cpu/matrix.hpp"
 #include "sysdpo/backend/cpu/scratch.hpp"
+#include "sysdpo/backend/cpu/small_product.hpp"
 
 namespace sysdpo {
 
@@ -26,7 +27,7 @@ struct implement<attention_op, cpu> {
     auto const heads = q.extents[1];
     auto const items = k_begins.size() * heads;
     parallel_for(items, grain(q, k, k_begins.size(), items), [&](index_t begin, index_t end) {
-      cpu_detail::scratch<T> tile(query_tile * key_tile);
+      cpu_detail::scratch<T> tile((query_tile + q.extents[2]) * key_tile);
       for (auto item = begin; item < end; ++item) {
         auto const at = place(q, k, q_offsets, k_begins, k_ends, item / heads, item % heads, causal);
         for (index_t first = 0; first < at.queries; first += query_tile)
@@ -48,7 +49,7 @@ struct implement<attention_op, cpu> {
     auto const group = q.extents[1] / key_heads;
     auto const items = k_begins.size() * key_heads;
     parallel_for(items, grain(q, k, k_begins.size(), items), [&](index_t begin, index_t end) {
-      cpu_detail::scratch<T> tiles(2 * query_tile * key_tile);
+      cpu_detail::scratch<T> tiles((2 * query_tile + q.extents[2]) * key_tile);
       for (auto item = begin; item < end; ++item)
         for (index_t member = 0; member < group; ++member) {
           auto const head = item % key_heads * group + member;
@@ -134,6 +135,55 @@ struct implement<attention_op, cpu> {
     if (gradient && !gradient.accumulate) matrix(gradient.data + at, rows, width, stride).setZero();
   }
 
+  /// Rows of a head, or of a tile: row i starts at data + i · stride.
+  template <class T>
+  using rows_of = cpu_detail::row_operand<T>;
+
+  /// Heads up to this size are multiplied unpacked.
+  static constexpr index_t narrow = 32;
+
+  template <class T>
+  static bool is_narrow(index_t d) {
+    return d <= narrow && d % cpu_detail::packet_width<T> == 0;
+  }
+
+  /// tile [m, n] = a·bᵀ with a [m, d] and b [n, d]; may write whole packets past the end of the tile's rows.
+  /// `turned` has room for b.
+  template <class T>
+  static void product_of_rows(index_t m, index_t n, index_t d, rows_of<T const> a, rows_of<T const> b,
+                              rows_of<T> tile, T* turned) {
+    if (is_narrow<T>(d)) {
+      cpu_detail::transpose_rows<T>(n, d, b, {turned, tile.stride});
+      cpu_detail::small_product<T>(m, d, cpu_detail::round_up_to_packet<T>(n), {a.data, a.stride, 1},
+                                   {turned, tile.stride}, tile, false);
+    } else {
+      matrix(tile.data, m, n, tile.stride).noalias() =
+          matrix(a.data, m, d, a.stride) * matrix(b.data, n, d, b.stride).transpose();
+    }
+  }
+
+  /// out [m, d] = tile [m, n] · b [n, d], or +=.
+  template <class T>
+  static void tile_times_rows(index_t m, index_t n, index_t d, rows_of<T> tile, rows_of<T const> b,
+                              rows_of<T> out, bool accumulate) {
+    if (is_narrow<T>(d))
+      cpu_detail::small_product<T>(m, n, d, {tile.data, tile.stride, 1}, b, out, accumulate);
+    else
+      cpu_detail::store(matrix(out.data, m, d, out.stride).noalias(), accumulate,
+                        matrix(tile.data, m, n, tile.stride) * matrix(b.data, n, d, b.stride));
+  }
+
+  /// out [n, d] += tileᵀ [n, m] · b [m, d].
+  template <class T>
+  static void turned_tile_times_rows(index_t m, index_t n, index_t d, rows_of<T> tile, rows_of<T const> b,
+                                     rows_of<T> out) {
+    if (is_narrow<T>(d))
+      cpu_detail::small_product<T>(n, m, d, {tile.data, 1, tile.stride}, b, out, true);
+    else
+      matrix(out.data, n, d, out.stride).noalias() +=
+          matrix(tile.data, m, n, tile.stride).transpose() * matrix(b.data, m, d, b.stride);
+  }
+
   /// row = exp(scale·row − shift) for the first `seen` of `size` elements, 0 for the rest. Works on whole
   /// packets: what lies beyond `seen` is garbage until the end.
   template <class T>
@@ -163,9 +213,8 @@ struct implement<attention_op, cpu> {
       auto const n = std::min(key_tile, keys - key);
       auto const stride = padded<T>(n);
       auto const there = at.k + key * at.k_stride;
-      auto scores = matrix(tile, m, n, stride);
-      scores.noalias() =
-          matrix(q.data + start, m, d, at.q_stride) * matrix(k.data + there, n, d, at.k_stride).transpose();
+      product_of_rows<T>(m, n, d, {q.data + start, at.q_stride}, {k.data + there, at.k_stride},
+                         {tile, stride}, tile + query_tile * key_tile);
       for (index_t i = 0; i < m; ++i) {
         auto* const row = tile + i * stride;
         auto const seen = std::clamp<index_t>(at.visible(first + i) - key, 0, n);
@@ -175,15 +224,21 @@ struct implement<attention_op, cpu> {
         }
         auto const top = std::max(highest[i], scale * tile_row<T>(row, seen).maxCoeff());
         exponentiate(row, seen, n, scale, top);
-        auto const correction = std::exp(highest[i] - top);
-        sums[i] = sums[i] * correction + tile_row<T>(row, seen).sum();
+        auto const sum = tile_row<T>(row, seen).sum();
+        if (key == 0) {
+          sums[i] = sum;
+        } else {
+          auto const correction = std::exp(highest[i] - top);
+          sums[i] = sums[i] * correction + sum;
+          out.row(i) *= correction;
+        }
         highest[i] = top;
-        if (key > 0) out.row(i) *= correction;
       }
-      cpu_detail::store(out.noalias(), key > 0, scores * matrix(v.data + there, n, d, at.k_stride));
+      tile_times_rows<T>(m, n, d, {tile, stride}, {v.data + there, at.k_stride}, {out.data(), at.q_stride},
+                         key > 0);
     }
     for (index_t i = 0; i < m; ++i) {
-      if (sums[i] != 0) out.row(i) /= sums[i];
+      if (sums[i] != 0) cpu_detail::array_map<T>(out.row(i).data(), d) *= 1 / sums[i];
       log_sums[at.log_sum + (first + i) * at.heads] = highest[i] + std::log(sums[i]);
     }
   }
@@ -197,30 +252,33 @@ struct implement<attention_op, cpu> {
     auto const m = std::min(query_tile, at.queries - first);
     auto const keys = at.visible(first + m - 1);
     auto const start = at.q + first * at.q_stride;
-    auto const query = matrix(q.data + start, m, d, at.q_stride);
-    auto const upstream = matrix(dy.data + start, m, d, at.q_stride);
-    auto const out = matrix(y.data + start, m, d, at.q_stride);
+    rows_of<T const> const query{q.data + start, at.q_stride};
+    rows_of<T const> const upstream{dy.data + start, at.q_stride};
     T products[query_tile];
-    for (index_t i = 0; i < m; ++i) products[i] = upstream.row(i).dot(out.row(i));
+    for (index_t i = 0; i < m; ++i)
+      products[i] = matrix(upstream.data, m, d, at.q_stride)
+                        .row(i)
+                        .dot(matrix(y.data + start, m, d, at.q_stride).row(i));
     for (index_t key = 0; key < keys; key += key_tile) {
       auto const n = std::min(key_tile, keys - key);
       auto const stride = padded<T>(n);
       auto const there = at.k + key * at.k_stride;
-      auto* const second = tiles + query_tile * key_tile;
-      auto probabilities = matrix(tiles, m, n, stride);
-      auto slopes = matrix(second, m, n, stride);
-      auto const keys_here = matrix(k.data + there, n, d, at.k_stride);
-      probabilities.noalias() = query * keys_here.transpose();
-      slopes.noalias() = upstream * matrix(v.data + there, n, d, at.k_stride).transpose();
+      rows_of<T const> const key_rows{k.data + there, at.k_stride};
+      rows_of<T> const probabilities{tiles, stride};
+      rows_of<T> const slopes{tiles + query_tile * key_tile, stride};
+      auto* const turned = slopes.data + query_tile * key_tile;
+      product_of_rows<T>(m, n, d, query, key_rows, probabilities, turned);
+      product_of_rows<T>(m, n, d, upstream, {v.data + there, at.k_stride}, slopes, turned);
       for (index_t i = 0; i < m; ++i) {
         auto const seen = std::clamp<index_t>(at.visible(first + i) - key, 0, n);
-        exponentiate(tiles + i * stride, seen, n, scale, log_sums[at.log_sum + (first + i) * at.heads]);
-        tile_row<T> slope(second + i * stride, n);
-        slope = tile_row<T>(tiles + i * stride, n) * (slope - products[i]) * scale;
+        exponentiate(probabilities.data + i * stride, seen, n, scale,
+                     log_sums[at.log_sum + (first + i) * at.heads]);
+        tile_row<T> slope(slopes.data + i * stride, n);
+        slope = tile_row<T>(probabilities.data + i * stride, n) * (slope - products[i]) * scale;
       }
-      if (dv) matrix(dv.data + there, n, d, at.k_stride).noalias() += probabilities.transpose() * upstream;
-      if (dq) matrix(dq.data + start, m, d, at.q_stride).noalias() += slopes * keys_here;
-      if (dk) matrix(dk.data + there, n, d, at.k_stride).noalias() += slopes.transpose() * query;
+      if (dv) turned_tile_times_rows<T>(m, n, d, probabilities, upstream, {dv.data + there, at.k_stride});
+      if (dq) tile_times_rows<T>(m, n, d, slopes, key_rows, {dq.data + start, at.q_stride}, true);
+      if (dk) turned_tile_times_rows<T>(m, n, d, slopes, query, {dk.data + there, at.k_stride});
     }
   }
 };
