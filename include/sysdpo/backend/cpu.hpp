@@ -1,6 +1,7 @@
 // The CPU backend, whole: include this where models run.
 #pragma once
 
+#include "sysdpo/backend/cpu/add_noise.hpp"
 #include "sysdpo/backend/cpu/add_rows.hpp"
 #include "sysdpo/backend/cpu/attention.hpp"
 #include "sysdpo/backend/cpu/backend.hpp"
