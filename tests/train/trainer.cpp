@@ -245,3 +245,76 @@ TEST_CASE("bad data is refused with the pair and the node", "[train]") {
   CHECK_THROWS_WITH(check([](auto& pairs) { sysdpo::get<brightness>(pairs[0].chosen) += 0.5; }),
                     Contains("pair 7, chosen, node 'brightness'") && Contains("tool"));
 }
+
+namespace {
+
+template <int K>
+struct panel {
+  static constexpr auto name = "panel";
+  static constexpr int index = K;
+};
+template <int K>
+struct panel_weights {
+  static constexpr auto name = "panel";
+  static constexpr int index = K;
+};
+
+template <int K, int Weights>
+using panel_node = sysdpo::node<panel<K>, sysdpo::tabular<sysdpo::table<panel_weights<Weights>>, three>,
+                                sysdpo::from<draft>>;
+using shared_system = sysdpo::system<sysdpo::source<question, sysdpo::category<1>>, draft_node,
+                                     panel_node<0, 0>, panel_node<1, 0>, panel_node<2, 0>>;
+using separate_system = sysdpo::system<sysdpo::source<question, sysdpo::category<1>>, draft_node,
+                                       panel_node<0, 0>, panel_node<1, 1>, panel_node<2, 2>>;
+
+template <class System>
+sysdpo::assignment<System> panels(int y, int a, int b, int c) {
+  sysdpo::assignment<System> values;
+  sysdpo::get<draft>(values) = y;
+  sysdpo::get<panel<0>>(values) = a;
+  sysdpo::get<panel<1>>(values) = b;
+  sysdpo::get<panel<2>>(values) = c;
+  return values;
+}
+
+/// The gradient of each model after one batch; all panels' tables hold the same numbers.
+template <class System>
+std::vector<std::vector<double>> panel_gradients() {
+  sysdpo::table_config const drafts{.contexts = 1, .categories = 3};
+  sysdpo::table_config const table{.contexts = 3, .categories = 3};
+  auto const configs = [&] {
+    if constexpr (System::model_count == 2)
+      return sysdpo::model_configs<System>{drafts, table};
+    else
+      return sysdpo::model_configs<System>{drafts, table, table, table};
+  }();
+  double_models<System> policy(configs);
+  double_models<System> reference(configs);
+  policy.for_each([](auto index, auto& model) {
+    auto& logits = model.parameters().begin()->value;
+    for (sysdpo::index_t i = 0; i < logits.size(); ++i)
+      logits.data()[i] = std::sin(static_cast<double>(i) + (index == 0 ? 0.5 : 1.0));
+  });
+  std::vector<sysdpo::preference<System>> const pairs{
+      {.id = 0, .chosen = panels<System>(0, 1, 2, 2), .rejected = panels<System>(1, 1, 0, 0)},
+      {.id = 1, .chosen = panels<System>(2, 0, 1, 2), .rejected = panels<System>(2, 2, 2, 1)}};
+  double_loss<System>(policy, reference, {}, {.beta = 0.7}).accumulate(visits_of(pairs));
+  std::vector<std::vector<double>> gradients;
+  policy.for_each(
+      [&](auto, auto& model) { gradients.push_back(model.parameters().begin()->gradient.value.to_host()); });
+  return gradients;
+}
+
+}  // namespace
+
+TEST_CASE("a model shared by three nodes gets three gradients", "[train]") {
+  auto const shared = panel_gradients<shared_system>();
+  auto const separate = panel_gradients<separate_system>();
+  REQUIRE(shared.size() == 2);
+  REQUIRE(separate.size() == 4);
+  for (std::size_t i = 0; i < 3; ++i) CHECK(shared[0][i] == Approx(separate[0][i]).margin(1e-14));
+  for (std::size_t i = 0; i < 9; ++i) {
+    CHECK(shared[1][i] == Approx(separate[1][i] + separate[2][i] + separate[3][i]).margin(1e-14));
+  }
+  CHECK(separate[1] != separate[2]);
+}
