@@ -3,6 +3,7 @@
 
 #include "support/tabular_systems.hpp"
 #include "sysdpo/train/trainer.hpp"
+#include "train/observe.hpp"
 
 namespace test {
 
@@ -28,34 +29,6 @@ inline tabular_options some_training() {
           .batches_per_step = 2,
           .rates = sysdpo::model_numbers<skip_system>::all(0.05),
           .schedule = {.warmup_steps = 3, .shape = sysdpo::decay::cosine}};
-}
-
-/// All weights, one after the other.
-template <class Models>
-auto weights_of(Models const& models) {
-  std::vector<typename Models::precision_type::parameter> all;
-  models.for_each([&](auto, auto const& model) {
-    for (auto const& weight : model.parameters()) {
-      auto const host = weight.value.to_host();
-      all.insert(all.end(), host.begin(), host.end());
-    }
-  });
-  return all;
-}
-
-/// Listens through a function.
-class listener final : public sysdpo::callback {
- public:
-  explicit listener(std::function<bool(sysdpo::training_event const&)> listen) : listen_(std::move(listen)) {}
-  bool on_step(sysdpo::training_event const& event) override { return listen_(event); }
-
- private:
-  std::function<bool(sysdpo::training_event const&)> listen_;
-};
-
-/// Stops a training at a step.
-inline listener stop_at(sysdpo::index_t step) {
-  return listener([step](sysdpo::training_event const& event) { return event.step < step; });
 }
 
 }  // namespace test

@@ -1,0 +1,164 @@
+// A language model that writes captions and a diffusion model that draws them, tiny, through everything that
+// training is made of.
+#include "support/catch.hpp"
+#include "support/temporary_directory.hpp"
+#include "sysdpo/backend/cpu.hpp"
+#include "sysdpo/model/transformer.hpp"
+#include "sysdpo/model/unet.hpp"
+#include "sysdpo/policy/autoregressive.hpp"
+#include "sysdpo/policy/denoising.hpp"
+#include "sysdpo/train/generate.hpp"
+#include "sysdpo/train/trainer.hpp"
+#include "train/observe.hpp"
+
+namespace {
+
+struct prompt {
+  static constexpr auto name = "prompt";
+};
+struct writer {
+  static constexpr auto name = "writer";
+};
+template <int K>
+struct panel {
+  static constexpr auto name = "panel";
+  static constexpr int index = K;
+};
+struct author_weights {
+  static constexpr auto name = "author";
+};
+struct painter_weights {
+  static constexpr auto name = "painter";
+};
+
+using author = sysdpo::autoregressive<sysdpo::transformer<author_weights>, sysdpo::list<sysdpo::text, 2>>;
+using painter = sysdpo::denoising<sysdpo::unet<painter_weights>, sysdpo::image<1, 4, 4>>;
+template <int K>
+using illustration = sysdpo::node<panel<K>, painter, sysdpo::from<sysdpo::part<writer, K>>>;
+using storybook =
+    sysdpo::system<sysdpo::source<prompt, sysdpo::text>, sysdpo::node<writer, author, sysdpo::from<prompt>>,
+                   illustration<0>, illustration<1>>;
+using storybook_models = sysdpo::models<storybook, sysdpo::cpu>;
+
+storybook_models some_models() {
+  return storybook_models(
+      {{.vocabulary = 9,
+        .hidden = 8,
+        .layers = 1,
+        .heads = 2,
+        .kv_heads = 1,
+        .intermediate = 12,
+        .context = 24},
+       {.in_channels = 1,
+        .out_channels = 1,
+        .sample_size = 4,
+        .block_out_channels = {4, 8},
+        .cross_attention = {false, true},
+        .heads = 2,
+        .norm_groups = 2,
+        .caption_encoder =
+            {.vocabulary = 9, .hidden = 8, .layers = 1, .heads = 2, .intermediate = 8, .context = 20}}},
+      11);
+}
+
+sysdpo::assignment<storybook> some_page(sysdpo::generator& random) {
+  sysdpo::assignment<storybook> page;
+  auto const words = [&](std::size_t count) {
+    std::vector<std::int32_t> text;
+    for (std::size_t i = 0; i < count; ++i)
+      text.push_back(static_cast<std::int32_t>(3 + random.uniform_index(6)));
+    return text;
+  };
+  sysdpo::get<prompt>(page) = {4, 5};
+  sysdpo::get<writer>(page) = {words(1 + random.uniform_index(3)), words(2)};
+  for (auto* image : {&sysdpo::get<panel<0>>(page), &sysdpo::get<panel<1>>(page)}) {
+    std::vector<float> pixels(16);
+    for (auto& pixel : pixels) pixel = random.normal();
+    *image = sysdpo::pixels<1, 4, 4>(pixels);
+  }
+  return page;
+}
+
+std::vector<sysdpo::preference<storybook>> some_pairs() {
+  sysdpo::generator random(3);
+  std::vector<sysdpo::preference<storybook>> pairs;
+  for (std::uint64_t id = 0; id < 5; ++id)
+    pairs.push_back({.id = id, .chosen = some_page(random), .rejected = some_page(random)});
+  return pairs;
+}
+
+using storybook_trainer = sysdpo::trainer<storybook, sysdpo::cpu>;
+
+storybook_trainer::options_type some_training() {
+  storybook_trainer::options_type options{.steps = 6, .pairs_per_batch = 3};
+  options.rates.at<sysdpo::transformer<author_weights>>() = 1e-2;
+  options.rates.at<sysdpo::unet<painter_weights>>() = 1e-3;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("captions and images: training lowers the loss and resumes bit for bit", "[train]") {
+  test::temporary_directory const folder;
+  auto const pairs = some_pairs();
+  auto const start = some_models();
+  auto reference = start;
+  auto options = some_training();
+  auto expected = start;
+  {
+    storybook_trainer training(expected, reference, {}, pairs, options, pairs);
+    CHECK(training.validate().at("loss") == Approx(std::log(2.0)));
+    training.run();
+    CHECK(training.validate().at("loss") < 0.6);
+  }
+  options.checkpoints = folder / "run";
+  options.checkpoint_every = 2;
+  for (sysdpo::index_t const start_step : {0, 3}) {
+    auto policy = start;
+    storybook_trainer training(policy, reference, {}, pairs, options);
+    CHECK(training.step() == start_step);
+    auto stopping = test::stop_at(start_step + 3);
+    training.run({&stopping});
+    if (training.step() == 6) CHECK(test::weights_of(policy) == test::weights_of(expected));
+  }
+
+  auto loaded = some_models();
+  sysdpo::load_system(folder / "run" / "step-00000006", loaded);
+  CHECK(test::weights_of(loaded) == test::weights_of(expected));
+  storybook_models const rebuilt(sysdpo::read_configs<storybook>(folder / "run" / "step-00000006"));
+  CHECK(rebuilt.configs() == start.configs());
+}
+
+TEST_CASE("captions and images: what is drawn does not depend on the batch", "[generate]") {
+  auto models = some_models();
+  for (auto& weight : models.get<sysdpo::unet<painter_weights>>().parameters())
+    if (weight.name == "conv_out.weight")
+      for (sysdpo::index_t i = 0; i < weight.value.size(); ++i)
+        weight.value.data()[i] = std::sin(static_cast<float>(i));
+  sysdpo::policy_options<storybook> policies;
+  policies.get<author>().sampling.max_new_tokens = 16;
+  policies.get<painter>().sampling.steps = 3;
+  std::vector<sysdpo::generation_request<storybook>> requests(24);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    requests[i].id = i;
+    sysdpo::get<prompt>(requests[i].given) = {static_cast<std::int32_t>(3 + i % 6)};
+  }
+  auto const whole =
+      sysdpo::generate<storybook>(models, policies, std::span(std::as_const(requests)), {.seed = 2});
+  auto const cut = sysdpo::generate<storybook>(models, policies, std::span(std::as_const(requests)),
+                                               {.seed = 2, .requests_at_once = 5});
+  CHECK(whole.valid == cut.valid);
+  CHECK(whole.retries.values == cut.retries.values);
+  REQUIRE(std::count(whole.valid.begin(), whole.valid.end(), true) > 3);
+  REQUIRE(std::count(whole.valid.begin(), whole.valid.end(), false) > 0);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    auto const& a = whole.values[i];
+    auto const& b = cut.values[i];
+    CHECK(sysdpo::get<writer>(a) == sysdpo::get<writer>(b));
+    auto const& image = sysdpo::get<panel<1>>(a);
+    CHECK(image.empty() == !whole.valid[i]);
+    for (std::size_t k = 0; k < image.values().size(); ++k)
+      CHECK(image.values()[k] == Approx(sysdpo::get<panel<1>>(b).values()[k]).margin(1e-4));
+    if (whole.valid[i]) CHECK_FALSE(image == sysdpo::get<panel<0>>(a));
+  }
+}
