@@ -47,6 +47,7 @@
 #include <sysdpo/backend/cpu/scratch.hpp>
 #include <sysdpo/backend/cpu/segment_sum.hpp>
 #include <sysdpo/backend/cpu/silu.hpp>
+#include <sysdpo/backend/cpu/small_product.hpp>
 #include <sysdpo/backend/cpu/swiglu.hpp>
 #include <sysdpo/backend/cpu/timestep_embedding.hpp>
 #include <sysdpo/backend/cpu/upsample.hpp>
