@@ -113,7 +113,6 @@ struct unreliable {
   using value = three;
   using model = sysdpo::no_model;
   static constexpr auto loss_is = sysdpo::loss_kind::exact;
-  static constexpr bool scored = false;
   template <class... Parents>
   static sysdpo::drawn<three> sample(auto const&, auto const&,
                                      std::span<sysdpo::drawn_request<Parents...> const> requests) {
