@@ -69,7 +69,8 @@ bool parse_tokens(std::span<std::int32_t const> from, std::array<token_list, N>&
 
 /// A text or a list of texts.
 template <class Value>
-concept made_of_tokens = requires(token_list& to, typename Value::type const& from) { append_tokens(to, from, 0); };
+concept made_of_tokens =
+    requires(token_list& to, typename Value::type const& from) { append_tokens(to, from, 0); };
 
 }  // namespace detail
 
@@ -86,8 +87,8 @@ struct autoregressive {
   static constexpr bool accepts = (detail::made_of_tokens<Parents> && ...);
 
   /// log p(value | parents), [rows].
-  /// \throws error if a value holds a special token or nothing, a token lies outside the vocabulary or a
-  /// sequence exceeds the context.
+  /// \throws error if a value holds `begin`, `end`, nothing or, being a list, `separator`, a token lies
+  /// outside the vocabulary or a sequence exceeds the context.
   template <class Backend, class T, class... Parents>
   static variable<Backend, T> log_prob(tape<Backend, T>& tape, auto& model, options const& settings,
                                        std::span<scored_row<Value, Parents...> const> rows) {
@@ -120,8 +121,8 @@ struct autoregressive {
   }
 
   /// Draws a value for each request; a value that does not parse (no `end`, the wrong number of list
-  /// elements, an empty one) is drawn again up to `retries` times with fresh randomness, then returned empty
-  /// and marked invalid.
+  /// elements, an empty one, a special token) is drawn again up to `retries` times with fresh randomness,
+  /// then returned empty and marked invalid.
   template <class... Parents>
   static drawn<Value> sample(auto& model, options const& settings,
                              std::span<drawn_request<Parents...> const> requests) {
@@ -146,7 +147,7 @@ struct autoregressive {
         auto& value = result.values[open[i]];
         auto tokens = std::span(outputs[i].tokens);
         if (outputs[i].ended) tokens = tokens.first(tokens.size() - 1);
-        result.valid[open[i]] = outputs[i].ended && detail::parse_tokens(tokens, value, settings.separator);
+        result.valid[open[i]] = outputs[i].ended && parse(settings, tokens, value);
         if (!result.valid[open[i]]) value = {};
       }
     }
@@ -167,15 +168,26 @@ struct autoregressive {
     return prompt;
   }
 
+  static bool holds(std::span<std::int32_t const> tokens, std::int32_t token) {
+    return std::find(tokens.begin(), tokens.end(), token) != tokens.end();
+  }
+
+  /// Reads what was drawn up to its `end`: false if it is no value.
+  static bool parse(options const& settings, std::span<std::int32_t const> tokens,
+                    typename Value::type& value) {
+    return !holds(tokens, settings.begin) && !holds(tokens, settings.end) &&
+           detail::parse_tokens(tokens, value, settings.separator);
+  }
+
   static void check_value(options const& settings, typename Value::type const& value,
                           std::span<std::int32_t const> tokens) {
     typename Value::type parsed;
-    auto const ends = std::find(tokens.begin(), tokens.end(), settings.end) != tokens.end();
-    if (ends || !detail::parse_tokens(tokens, parsed, settings.separator) || parsed != value)
+    if (!parse(settings, tokens, parsed) || parsed != value)
       fail({"autoregressive node", "a value of " + std::to_string(tokens.size()) + " tokens",
-            ends ? "the value holds the end token"
-                 : "an element is empty or holds the separator, so that the tokens do not parse back to the "
-                   "value",
+            holds(tokens, settings.begin) || holds(tokens, settings.end)
+                ? "the value holds the begin or the end token"
+                : "an element is empty or holds the separator, so that the tokens do not parse back to the "
+                  "value",
             "Leave special tokens out of texts and give every list all its elements"});
   }
 };
