@@ -180,6 +180,9 @@ struct denoising {
                 " to " + std::to_string(last),
             "there must be at least one draw, and steps between 1 and " + std::to_string(schedule.steps()),
             "Correct the options"});
+    if (!(settings.steps_factor >= 0) || !std::isfinite(settings.steps_factor))
+      fail({"denoising node", "steps_factor = " + std::to_string(settings.steps_factor),
+            "it must be a positive number, or 0 for the schedule's number of steps", "Correct the options"});
     auto const factor =
         settings.steps_factor == 0 ? static_cast<double>(schedule.steps()) : settings.steps_factor;
     auto const count = static_cast<index_t>(rows.size()) * settings.draws;
