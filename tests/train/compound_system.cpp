@@ -129,6 +129,28 @@ TEST_CASE("captions and images: training lowers the loss and resumes bit for bit
   CHECK(rebuilt.configs() == start.configs());
 }
 
+TEST_CASE("captions and images: a frozen model keeps its weights while the other learns", "[train]") {
+  auto const pairs = some_pairs();
+  auto policy = some_models();
+  auto reference = policy;
+  auto const bits = [&](auto const& model) {
+    std::vector<std::vector<float>> weights;
+    for (auto const& weight : model.parameters()) weights.push_back(weight.value.to_host());
+    return weights;
+  };
+  auto const& author_model = policy.get<sysdpo::transformer<author_weights>>();
+  auto& painter_model = policy.get<sysdpo::unet<painter_weights>>();
+  painter_model.parameters().set_trainable(false);
+  auto const of_author = bits(author_model);
+  auto const of_painter = bits(painter_model);
+  auto options = some_training();
+  options.optimizer.weight_decay = 0.1;
+  storybook_trainer training(policy, reference, {}, pairs, options);
+  for (int step = 0; step < 3; ++step) training.take_step();
+  CHECK(bits(painter_model) == of_painter);
+  CHECK(bits(author_model) != of_author);
+}
+
 TEST_CASE("captions and images: what is drawn does not depend on the batch", "[generate]") {
   auto models = some_models();
   for (auto& weight : models.get<sysdpo::unet<painter_weights>>().parameters())
