@@ -23,6 +23,7 @@ struct alignment_budget {
   sysdpo::index_t steps = 200;  ///< a round
   sysdpo::index_t batch = 8;    ///< pairs
   double beta = 0.5;
+  double rejected_gradient = 1;
 };
 
 /// What a row may choose, and tuning decides: a rate of 0 freezes the model.
@@ -130,7 +131,7 @@ inline aligned align(storybook_models const& start, sysdpo::policy_options<story
     auto const round_seed = seed * 100 + static_cast<std::uint64_t>(round);
     sysdpo::trainer_options<storybook> training{
         .steps = budget.steps, .pairs_per_batch = budget.batch, .seed = round_seed};
-    training.loss = {.beta = budget.beta, .seed = round_seed};
+    training.loss = {.beta = budget.beta, .rejected_gradient = budget.rejected_gradient, .seed = round_seed};
     training.loss.scales.at<panel<0>>() = how.painter_scale;
     training.loss.scales.at<panel<1>>() = how.painter_scale;
     training.loss.scales.at<panel<2>>() = how.painter_scale;

@@ -7,7 +7,9 @@
 
 #include "sysdpo/model/caption_encoder.hpp"
 #include "sysdpo/model/unet_blocks.hpp"
+#include "sysdpo/op/add.hpp"
 #include "sysdpo/op/concat.hpp"
+#include "sysdpo/op/embedding.hpp"
 #include "sysdpo/op/timestep_embedding.hpp"
 #include "sysdpo/op/upsample.hpp"
 
@@ -25,6 +27,7 @@ struct unet_config {
   index_t heads = 4;             ///< attention_head_dim, which there means the number of heads
   index_t norm_groups = 8;       ///< norm_num_groups
   double norm_epsilon = 1e-5;    ///< norm_eps
+  bool pooled_caption = false;  ///< class_embed_type "simple_projection": the caption's last token joins the time embedding
   caption_encoder_config caption_encoder{};  ///< its hidden size is cross_attention_dim
 
   friend bool operator==(unet_config const&, unet_config const&) = default;
@@ -90,6 +93,7 @@ class unet_model {
     conv_in_ = {weights, "conv_in", config.in_channels, channels[0], 3};
     time1_ = {weights, "time_embedding.linear_1", channels[0], time_width};
     time2_ = {weights, "time_embedding.linear_2", time_width, time_width};
+    if (config.pooled_caption) pooled_ = {weights, "class_embedding", context_width, time_width};
 
     std::vector<index_t> skips{channels[0]};
     auto width = channels[0];
@@ -146,7 +150,9 @@ class unet_model {
     check(z.extents(), t.extents(), condition.extents(), captions);
     auto const width = config_.block_out_channels[0];
     auto const waves = tape.constant(timestep_embedding<T>(t, width));
-    auto const time = silu(tape, time2_(tape, silu(tape, time1_(tape, waves))));
+    auto embedded = time2_(tape, silu(tape, time1_(tape, waves)));
+    if (config_.pooled_caption) embedded = add(tape, embedded, pooled_(tape, last_tokens(tape, condition, captions)));
+    auto const time = silu(tape, embedded);
     auto const run = [&](stage const& block, std::size_t j, variable<Backend, T> const& x) {
       auto const h = block.resnets[j](tape, x, time);
       return j < block.attentions.size()
@@ -184,6 +190,15 @@ class unet_model {
     conv_layer<Backend, Precision> resample;
   };
 
+  /// The encoder's output at each caption's last token, which sees the whole caption: [R, hidden].
+  static variable<Backend, T> last_tokens(tape<Backend, T>& tape, variable<Backend, T> const& condition,
+                                          packed_sequences<Backend> const& captions) {
+    auto last = captions.offsets.to_host();
+    last.erase(last.begin());
+    for (auto& token : last) --token;
+    return embedding(tape, condition, tensor<Backend, std::int32_t>::from_host({captions.count}, last));
+  }
+
   static packed_sequences<Backend> pixels_of(shape const& images) {
     std::vector<index_t> const lengths(static_cast<std::size_t>(images[0]), images[1] * images[2]);
     return pack_lengths<Backend>(lengths);
@@ -211,7 +226,7 @@ class unet_model {
   parameter_set<Backend, Precision> parameters_;
   caption_encoder<Backend, Precision> encoder_;
   conv_layer<Backend, Precision> conv_in_;
-  linear_layer<Backend, Precision> time1_, time2_;
+  linear_layer<Backend, Precision> time1_, time2_, pooled_;
   std::vector<stage> down_;
   stage middle_;
   std::vector<stage> up_;

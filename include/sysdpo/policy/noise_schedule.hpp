@@ -34,7 +34,7 @@ enum class prediction_kind { epsilon, velocity };
 /// ω(t), the weight of ‖ε − ε̂‖² in the loss. `constant` is 1. `elbo` is β_t² / (2σ_t²α_t(1−ᾱ_t)) with σ_t² =
 /// β_t, which makes the sum over t the negative evidence bound. `min_snr` is min(SNR, 5) / SNR with SNR =
 /// ᾱ/(1−ᾱ).
-enum class loss_weight { constant, elbo, min_snr };
+enum class loss_weight { constant, elbo, min_snr, velocity };
 
 /// a·z_t + b·prediction.
 struct linear_estimate {
@@ -94,6 +94,7 @@ class noise_schedule {
     constexpr double most_snr = 5;
     checked(t, 1);
     if (kind == loss_weight::elbo) return beta(t) / (2 * (1 - beta(t)) * (1 - alpha_bar(t)));
+    if (kind == loss_weight::velocity) return 1 / alpha_bar(t);
     if (kind == loss_weight::min_snr) return std::min(1.0, most_snr / signal_to_noise(t));
     return 1;
   }

@@ -187,6 +187,7 @@ struct config_format<unet_config> {
             {"attention_head_dim", config.heads},
             {"norm_num_groups", config.norm_groups},
             {"norm_eps", config.norm_epsilon},
+            {"class_embed_type", config.pooled_caption ? json("simple_projection") : json(nullptr)},
             {"cross_attention_dim", config.caption_encoder.hidden},
             {"text_encoder", config_format<caption_encoder_config>::write(config.caption_encoder)}};
   }
@@ -195,7 +196,7 @@ struct config_format<unet_config> {
     config.allow_only({"_class_name", "_diffusers_version", "act_fn", "mid_block_type", "in_channels",
                        "out_channels", "sample_size", "block_out_channels", "down_block_types",
                        "up_block_types", "layers_per_block", "attention_head_dim", "norm_num_groups",
-                       "norm_eps", "cross_attention_dim", "text_encoder"});
+                       "norm_eps", "class_embed_type", "cross_attention_dim", "text_encoder"});
     detail::demand_default(config, "_class_name", "UNet2DConditionModel");
     detail::demand_default(config, "act_fn", "silu");
     detail::demand_default(config, "mid_block_type", "UNetMidBlock2DCrossAttn");
@@ -210,6 +211,7 @@ struct config_format<unet_config> {
         .heads = size("attention_head_dim"),
         .norm_groups = size("norm_num_groups"),
         .norm_epsilon = config.at("norm_eps").number(),
+        .pooled_caption = pooled(config),
         .caption_encoder = config_format<caption_encoder_config>::read(config.at("text_encoder"))};
     auto const channels = config.at("block_out_channels");
     for (std::size_t i = 0; i < channels.size(); ++i)
@@ -228,6 +230,13 @@ struct config_format<unet_config> {
   }
 
  private:
+  /// diffusers' null, or the one kind of class embedding that the model has.
+  static bool pooled(json_view const& config) {
+    if (!config.contains("class_embed_type") || config.at("class_embed_type").value().is_null()) return false;
+    detail::demand_default(config, "class_embed_type", "simple_projection");
+    return true;
+  }
+
   static void read_attention(json_view const& types, std::string const& with, std::string const& without,
                              std::vector<bool>& into) {
     for (std::size_t i = 0; i < types.size(); ++i) {
