@@ -3,7 +3,7 @@
 
 # Where the repository is, and everything that a build needs, by Debian's and Ubuntu's names.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-packages=(g++ cmake ninja-build ccache catch2 libeigen3-dev libfmt-dev libpng-dev libxtensor-dev nlohmann-json3-dev)
+packages=(g++ cmake ninja-build ccache catch2 libcli11-dev libeigen3-dev libfmt-dev libpng-dev libxtensor-dev nlohmann-json3-dev)
 optional_packages=(libdnnl-dev libxsimd-dev)
 
 die() {
