@@ -18,12 +18,8 @@ struct panel {
   static constexpr auto name = "panel";
   static constexpr int index = K;
 };
-struct author_weights {
-  static constexpr auto name = "author";
-};
-struct painter_weights {
-  static constexpr auto name = "painter";
-};
+struct author_weights;
+struct painter_weights;
 
 using precision = sysdpo::precision<float>;
 using author_model = sysdpo::transformer<author_weights>;

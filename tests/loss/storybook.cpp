@@ -25,12 +25,8 @@ struct panel {
   static constexpr auto name = "panel";
   static constexpr int index = K;
 };
-struct author_weights {
-  static constexpr auto name = "author";
-};
-struct painter_weights {
-  static constexpr auto name = "painter";
-};
+struct author_weights;
+struct painter_weights;
 
 using author_model = sysdpo::transformer<author_weights>;
 using painter_model = sysdpo::unet<painter_weights>;
@@ -57,6 +53,7 @@ sysdpo::model_configs<storybook> const sizes{
      .cross_attention = {false, true},
      .heads = 2,
      .norm_groups = 2,
+     .pooled_caption = true,
      .caption_encoder = {
          .vocabulary = 9, .hidden = 8, .layers = 1, .heads = 2, .intermediate = 8, .context = 8}}};
 
@@ -253,6 +250,37 @@ TEST_CASE("storybook: gradients agree with finite differences of the loss", "[lo
         REQUIRE(weight.gradient.value.data()[i] == Approx((above - below) / 2e-5).epsilon(1e-5).margin(1e-7));
       }
   });
+}
+
+TEST_CASE("storybook: the rejected side's gradient is softened as asked, and the loss is not", "[loss]") {
+  auto const pairs = some_pairs();
+  auto others = pairs;
+  for (std::size_t i = 0; i < pairs.size(); ++i) others[i].rejected = pairs[(i + 1) % pairs.size()].rejected;
+  auto const run = [&](double rejected_gradient, auto const& data) {
+    auto policy = some_models<double>(1);
+    auto reference = some_models<double>(2);
+    loss_of<double, linear_link> loss(policy, reference, few_steps(),
+                                      {.beta = 0.7, .rejected_gradient = rejected_gradient});
+    auto const losses = loss.accumulate(visits_of(data)).losses.to_host();
+    auto gradients = gradients_of<author_model>(policy);
+    auto const of_painter = gradients_of<painter_model>(policy);
+    gradients.insert(gradients.end(), of_painter.begin(), of_painter.end());
+    return std::pair(losses, gradients);
+  };
+  auto const full = run(1, pairs);
+  auto const soft = run(0.3, pairs);
+  auto const chosen = run(0, pairs);
+  CHECK(soft.first == full.first);
+  CHECK(distance(full.second, chosen.second) > 0.01);
+  auto expected = chosen.second;
+  for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += 0.3 * (full.second[i] - chosen.second[i]);
+  CHECK(distance(soft.second, expected) < 1e-12);
+  CHECK(distance(run(0, others).second, chosen.second) < 1e-12);  // the rejected side has no say
+
+  auto policy = some_models<double>(1);
+  for (auto const wrong : {-0.1, 1.1, std::nan("")})
+    CHECK_THROWS_WITH((loss_of<double>(policy, policy, few_steps(), {.rejected_gradient = wrong})),
+                      Catch::Contains("rejected_gradient"));
 }
 
 TEST_CASE("storybook: a frozen painter costs nothing and counts only where it differs", "[loss]") {

@@ -104,7 +104,8 @@ linear_painter<double> const theirs{0.4};
 
 TEST_CASE("the log-ratio is T times the difference of the losses of the same noise", "[policy]") {
   auto const prediction = GENERATE(prediction_kind::epsilon, prediction_kind::velocity);
-  auto const weight = GENERATE(loss_weight::constant, loss_weight::elbo, loss_weight::min_snr);
+  auto const weight =
+      GENERATE(loss_weight::constant, loss_weight::elbo, loss_weight::min_snr, loss_weight::velocity);
   auto const reduce = GENERATE(reduction::sum, reduction::mean);
   auto const draws = GENERATE(1, 3);
   auto const factor = GENERATE(0.0, 25.0);
@@ -366,6 +367,7 @@ TEST_CASE("log-ratios and losses have the gradients of finite differences in a U
       .cross_attention = {false, true},
       .heads = 2,
       .norm_groups = 2,
+      .pooled_caption = true,
       .caption_encoder = {
           .vocabulary = 9, .hidden = 8, .layers = 1, .heads = 2, .intermediate = 8, .context = 8}};
   unet model(config, 1);

@@ -67,6 +67,18 @@ TEST_CASE("the ELBO's weight is that of the divergence between the reverse steps
   }
 }
 
+TEST_CASE("the velocity's weight makes the error of the velocity out of that of the noise", "[policy]") {
+  sysdpo::noise_schedule const schedule({.steps = 50});
+  for (int t = 1; t <= 50; ++t) {
+    auto const noise = 0.3, image = -0.8, off = 0.05;
+    auto const z = schedule.signal(t) * image + schedule.deviation(t) * noise;
+    auto const v = schedule.signal(t) * noise - schedule.deviation(t) * image;
+    auto const estimate = schedule.noise(sysdpo::prediction_kind::velocity, t);
+    auto const error = noise - (estimate.of_z * z + estimate.of_prediction * (v + off));
+    CHECK(schedule.weight(sysdpo::loss_weight::velocity, t) * error * error == Approx(off * off));
+  }
+}
+
 TEST_CASE("schedules refuse what makes no sense", "[policy]") {
   REQUIRE_THROWS_WITH(noise_schedule({.steps = 0}), Catch::Contains("steps = 0"));
   REQUIRE_THROWS_WITH(noise_schedule({.steps = 10}), Catch::Contains("beta(6)") && Catch::Contains("cosine"));

@@ -33,7 +33,7 @@ enum class prediction_kind { epsilon, velocity };
 
 /// ω(t), the weight of ‖ε − ε̂‖² in the loss. `constant` is 1. `elbo` is β_t² / (2σ_t²α_t(1−ᾱ_t)) with σ_t² =
 /// β_t, which makes the sum over t the negative evidence bound. `min_snr` is min(SNR, 5) / SNR with SNR =
-/// ᾱ/(1−ᾱ).
+/// ᾱ/(1−ᾱ). `velocity` is 1/ᾱ_t, which makes the weighted loss ‖v − v̂‖².
 enum class loss_weight { constant, elbo, min_snr, velocity };
 
 /// a·z_t + b·prediction.
