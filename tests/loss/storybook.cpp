@@ -252,35 +252,46 @@ TEST_CASE("storybook: gradients agree with finite differences of the loss", "[lo
   });
 }
 
-TEST_CASE("storybook: the rejected side's gradient is softened as asked, and the loss is not", "[loss]") {
+TEST_CASE("storybook: a node's rejected gradient is softened as asked, and the loss is not", "[loss]") {
   auto const pairs = some_pairs();
   auto others = pairs;
   for (std::size_t i = 0; i < pairs.size(); ++i) others[i].rejected = pairs[(i + 1) % pairs.size()].rejected;
-  auto const run = [&](double rejected_gradient, auto const& data) {
+  struct outcome {
+    std::vector<double> losses, author, painter;
+  };
+  auto const run = [&](double of_writer, double of_panels, auto const& data) {
     auto policy = some_models<double>(1);
     auto reference = some_models<double>(2);
-    loss_of<double, linear_link> loss(policy, reference, few_steps(),
-                                      {.beta = 0.7, .rejected_gradient = rejected_gradient});
-    auto const losses = loss.accumulate(visits_of(data)).losses.to_host();
-    auto gradients = gradients_of<author_model>(policy);
-    auto const of_painter = gradients_of<painter_model>(policy);
-    gradients.insert(gradients.end(), of_painter.begin(), of_painter.end());
-    return std::pair(losses, gradients);
+    sysdpo::preference_options<storybook, linear_link> options{.beta = 0.7};
+    options.rejected_gradient = sysdpo::node_numbers<storybook>::all(of_panels);
+    options.rejected_gradient.at<writer>() = of_writer;
+    loss_of<double, linear_link> loss(policy, reference, few_steps(), options);
+    auto losses = loss.accumulate(visits_of(data)).losses.to_host();
+    return outcome{std::move(losses), gradients_of<author_model>(policy),
+                   gradients_of<painter_model>(policy)};
   };
-  auto const full = run(1, pairs);
-  auto const soft = run(0.3, pairs);
-  auto const chosen = run(0, pairs);
-  CHECK(soft.first == full.first);
-  CHECK(distance(full.second, chosen.second) > 0.01);
-  auto expected = chosen.second;
-  for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += 0.3 * (full.second[i] - chosen.second[i]);
-  CHECK(distance(soft.second, expected) < 1e-12);
-  CHECK(distance(run(0, others).second, chosen.second) < 1e-12);  // the rejected side has no say
+  auto const full = run(1, 1, pairs);
+  auto const chosen = run(0, 0, pairs);
+  auto const soft = run(1, 0.3, pairs);
+  CHECK(soft.losses == full.losses);
+  CHECK(soft.author == full.author);
+  CHECK(distance(full.author, chosen.author) > 0.01);
+  CHECK(distance(full.painter, chosen.painter) > 0.01);
+  auto expected = chosen.painter;
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    expected[i] += 0.3 * (full.painter[i] - chosen.painter[i]);
+  CHECK(distance(soft.painter, expected) < 1e-12);
+  auto const elsewhere = run(0, 0, others);  // at 0 the rejected side has no say
+  CHECK(distance(elsewhere.author, chosen.author) < 1e-12);
+  CHECK(distance(elsewhere.painter, chosen.painter) < 1e-12);
 
   auto policy = some_models<double>(1);
-  for (auto const wrong : {-0.1, 1.1, std::nan("")})
-    CHECK_THROWS_WITH((loss_of<double>(policy, policy, few_steps(), {.rejected_gradient = wrong})),
+  for (auto const wrong : {-0.1, 1.1, std::nan("")}) {
+    sysdpo::preference_options<storybook> options;
+    options.rejected_gradient.at<panel<1>>() = wrong;
+    CHECK_THROWS_WITH((loss_of<double>(policy, policy, few_steps(), options)),
                       Catch::Contains("rejected_gradient"));
+  }
 }
 
 TEST_CASE("storybook: a frozen painter costs nothing and counts only where it differs", "[loss]") {
