@@ -23,15 +23,16 @@ struct alignment_budget {
   sysdpo::index_t steps = 200;  ///< a round
   sysdpo::index_t batch = 8;    ///< pairs
   double beta = 0.5;
-  double rejected_gradient = 1;
 };
 
 /// What a row may choose, and tuning decides: a rate of 0 freezes the model.
 struct recipe {
   double author_rate = 0;
   double painter_rate = 0;
-  double painter_scale = 1;    ///< c_k of the panels, beside the bound's own T
-  int painter_from_round = 0;  ///< rounds before it train the author alone
+  double painter_scale = 1;      ///< c_k of the panels, beside the bound's own T
+  int painter_from_round = 0;    ///< rounds before it train the author alone
+  double author_rejected = 0.3;  ///< of the rejected side's gradient
+  double painter_rejected = 1;
 
   [[nodiscard]] std::string text() const {
     std::string parts;
@@ -131,10 +132,12 @@ inline aligned align(storybook_models const& start, sysdpo::policy_options<story
     auto const round_seed = seed * 100 + static_cast<std::uint64_t>(round);
     sysdpo::trainer_options<storybook> training{
         .steps = budget.steps, .pairs_per_batch = budget.batch, .seed = round_seed};
-    training.loss = {.beta = budget.beta, .rejected_gradient = budget.rejected_gradient, .seed = round_seed};
+    training.loss = {.beta = budget.beta, .seed = round_seed};
     training.loss.scales.at<panel<0>>() = how.painter_scale;
     training.loss.scales.at<panel<1>>() = how.painter_scale;
     training.loss.scales.at<panel<2>>() = how.painter_scale;
+    training.loss.rejected_gradient = decltype(training.loss.rejected_gradient)::all(how.painter_rejected);
+    training.loss.rejected_gradient.at<writer>() = how.author_rejected;
     training.rates.at<author_model>() = how.author_rate;
     training.rates.at<painter_model>() = how.painter_rate;
     training.schedule = {.warmup_steps = 20, .shape = sysdpo::decay::cosine, .final_factor = 0.1};

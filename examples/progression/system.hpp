@@ -54,7 +54,11 @@ inline sysdpo::model_configs<storybook> model_sizes() {
                                                .kv_heads = 2,
                                                .intermediate = 160,
                                                .context = 64};
-  sysdpo::unet_config painter_size{.block_out_channels = {16, 32}, .cross_attention = {false, false}, .heads = 2, .norm_groups = 8, .pooled_caption = true};
+  sysdpo::unet_config painter_size{.block_out_channels = {16, 32},
+                                   .cross_attention = {false, false},
+                                   .heads = 2,
+                                   .norm_groups = 8,
+                                   .pooled_caption = true};
   painter_size.sample_size = image_size;
   painter_size.caption_encoder = {.vocabulary = vocabulary_size,
                                   .hidden = 48,

@@ -36,10 +36,10 @@ struct preference_options {
   double beta = 0.1;  ///< strength of the pull to the reference, > 0
   Link link{};
   node_numbers<System> scales = node_numbers<System>::all(1.0);  ///< c_k; 0 leaves a node out
-  /// Multiplies what flows back into the rejected side; 1 is the loss's own gradient. Below 1 the push away
-  /// from rejected values is weaker than the pull to chosen ones, which keeps generators from drifting where
-  /// neither side lives.
-  double rejected_gradient = 1;
+  /// Multiplies what flows back into a node's rejected rows; 1 is the loss's own gradient. Below 1 the push
+  /// away from rejected values is weaker than the pull to chosen ones, which keeps a generator from drifting
+  /// to where neither side lives.
+  node_numbers<System> rejected_gradient = node_numbers<System>::all(1.0);
   bool two_pass = false;
   index_t rows_per_piece = 0;  ///< two-pass mode: most rows of a node in memory at a time; 0 is all
   std::uint64_t seed = 0;      ///< of the nodes' random draws
@@ -76,9 +76,10 @@ class preference_loss {
     if (!(options.beta > 0) || !std::isfinite(options.beta))
       fail({"preference loss", "beta = " + std::to_string(options.beta), "beta must be a positive number",
             "Values between 0.01 and 1 are usual"});
-    if (!(options.rejected_gradient >= 0 && options.rejected_gradient <= 1))
-      fail({"preference loss", "rejected_gradient = " + std::to_string(options.rejected_gradient),
-            "it lies in [0, 1]", "1 is the loss's own gradient"});
+    for (auto const factor : options.rejected_gradient.values)
+      if (!(factor >= 0 && factor <= 1))
+        fail({"preference loss", "rejected_gradient = " + std::to_string(factor), "it lies in [0, 1]",
+              "1 is the loss's own gradient"});
     for (auto const scale : options.scales.values)
       if (!std::isfinite(scale))
         fail({"preference loss", "scale " + std::to_string(scale), "a node's scale is not finite",
@@ -286,17 +287,20 @@ class preference_loss {
     });
 
     std::array<double, System::node_count> scales{};
+    std::array<double, System::node_count> rejected{};
     for_each_node<System>([&](auto node) {
       scales[System::slot_of[node]] =
           is_active<System::group_of[node]>(node) ? options_.scales.values[node] : 0;
+      rejected[System::slot_of[node]] = options_.rejected_gradient.values[node];
     });
     std::vector<double> weights;
     for (auto const& [pair, visit] : batch) weights.push_back(pair->weight);
     tensor<Backend, T> seeds({slots, 2, pairs});
     implement<preference_op, Backend>::forward(
         result.ratios.const_view(), tensor<Backend, double>::from_host({slots}, scales).const_view(),
+        tensor<Backend, double>::from_host({slots}, rejected).const_view(),
         tensor<Backend, double>::from_host({pairs}, weights).const_view(), options_.link, options_.beta,
-        divisor, options_.rejected_gradient, result.scores.view(), result.losses.view(), seeds.view());
+        divisor, result.scores.view(), result.losses.view(), seeds.view());
     return {std::move(result), std::move(seeds)};
   }
 

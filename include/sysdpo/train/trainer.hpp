@@ -304,6 +304,7 @@ class trainer {
                   {"beta", loss.beta},
                   {"link", {loss.link.value(-1, 1), loss.link.value(0.5, 1), loss.link.value(2, 1)}},
                   {"scales", loss.scales.values},
+                  {"rejected gradient", loss.rejected_gradient.values},
                   {"rates", options_.rates.values},
                   {"moving averages", options_.moving_averages.values},
                   {"warm-up steps", options_.schedule.warmup_steps},
