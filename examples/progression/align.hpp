@@ -17,11 +17,11 @@ namespace progression {
 
 /// What all rows share.
 struct alignment_budget {
-  int rounds = 2;
-  int prompts = 300;            ///< a round
+  int rounds = 3;
+  int prompts = 400;            ///< a round
   int candidates = 4;           ///< sequences a prompt
-  sysdpo::index_t steps = 200;  ///< a round
-  sysdpo::index_t batch = 8;    ///< pairs
+  sysdpo::index_t steps = 180;  ///< a round
+  sysdpo::index_t batch = 16;   ///< pairs
   double beta = 0.5;
 };
 
@@ -36,10 +36,12 @@ struct recipe {
 
   [[nodiscard]] std::string text() const {
     std::string parts;
-    if (author_rate > 0) parts += fmt::format("author rate {:g}", author_rate);
+    if (author_rate > 0)
+      parts += fmt::format("author rate {:g}, rejected × {:g}", author_rate, author_rejected);
     if (painter_rate > 0)
-      parts += fmt::format("{}painter rate {:g}, scale {:g}", parts.empty() ? "" : ", ", painter_rate,
-                           painter_scale);
+      parts += fmt::format("{}painter rate {:g}, rejected × {:g}, scale {:g}, from round {}",
+                           parts.empty() ? "" : "; ", painter_rate, painter_rejected, painter_scale,
+                           painter_from_round + 1);
     return parts;
   }
 };

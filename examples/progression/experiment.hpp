@@ -22,15 +22,15 @@ namespace progression {
 struct experiment_settings {
   pretraining regressor_training{.steps = 1500, .batch = 64, .rate = 2e-3};
   pretraining author_training{.steps = 1500, .batch = 32, .rate = 2e-3};
-  pretraining painter_training{.steps = 4000, .batch = 32, .rate = 2e-3};
+  pretraining painter_training{.steps = 3500, .batch = 32, .rate = 3e-3};
   float p_order = 0.35F;  ///< share of the author's corpus in the order that was asked for
-  float rho = 0.25F;      ///< share of the painter's corpus that does not show what its caption names
+  float rho = 0.40F;      ///< share of the painter's corpus that does not show what its caption names
   alignment_budget budget{};
   int seeds = 3;
   int test_prompts = 200;
   int validation_prompts = 100;
   int sampling_steps = 10;
-  bool tune = true;
+  bool tune = false;  ///< else every row takes the first recipe of its grid, which an earlier tuning chose
   int workers = sysdpo::cpu_threads();
 
   [[nodiscard]] std::string pretraining_text() const {
@@ -51,12 +51,14 @@ struct experiment_settings {
 /// the first counts.
 inline std::vector<recipe> grid_of(std::string const& row) {
   if (row == "language_model_only")
-    return {{.author_rate = 1e-3}, {.author_rate = 3e-4}, {.author_rate = 3e-3}};
+    return {{.author_rate = 1e-3}, {.author_rate = 5e-4}, {.author_rate = 2e-3}};
   if (row == "diffusion_only")
-    return {{.painter_rate = 1e-4}, {.painter_rate = 5e-5}, {.painter_rate = 2e-4}};
-  return {{.author_rate = 1e-3, .painter_rate = 1e-4},
-          {.author_rate = 1e-3, .painter_rate = 5e-5},
-          {.author_rate = 1e-3, .painter_rate = 2e-4}};
+    return {{.painter_rate = 2e-3, .painter_rejected = 0.5},
+            {.painter_rate = 1e-3, .painter_rejected = 0.8},
+            {.painter_rate = 1e-3, .painter_rejected = 0.5}};
+  return {{.author_rate = 5e-4, .painter_rate = 2e-3, .painter_from_round = 1, .painter_rejected = 0.5},
+          {.author_rate = 5e-4, .painter_rate = 1e-3, .painter_from_round = 1, .painter_rejected = 0.8},
+          {.author_rate = 1e-3, .painter_rate = 2e-3, .painter_from_round = 1, .painter_rejected = 0.5}};
 }
 inline constexpr std::array<char const*, 3> trained_rows{"language_model_only", "diffusion_only", "sysdpo"};
 
@@ -80,6 +82,11 @@ class experiment {
     denoising.begin = bos;
     denoising.end = eos;
     denoising.sampling.steps = settings.sampling_steps;
+    denoising.prediction = sysdpo::prediction_kind::velocity;
+    denoising.schedule.kind = sysdpo::schedule_kind::cosine;
+    denoising.weight = sysdpo::loss_weight::velocity;
+    denoising.first_step =
+        denoising.schedule.steps * 2 / 5;  // the noisier steps, where an image's overall look is decided
     prompts_.test.resize(std::min(prompts_.test.size(), static_cast<std::size_t>(settings.test_prompts)));
     prompts_.validation.resize(
         std::min(prompts_.validation.size(), static_cast<std::size_t>(settings.validation_prompts)));
@@ -121,14 +128,15 @@ class experiment {
       sysdpo::load_system<storybook>(folder / "system", unaligned_);
       sysdpo::load_weights(judge_file, judge_.weights());
     } else {
-      run_jobs("pre-training",
-               {[&] { pretrain_painter(unaligned_, options_, settings_.painter_training, settings_.rho); },
+      run_jobs("regressor and author",
+               {[&] { pretrain_regressor(judge_, settings_.regressor_training); },
                 [&] {
-                  pretrain_regressor(judge_, settings_.regressor_training);
                   pretrain_author(unaligned_, options_, prompts_.train, settings_.author_training,
                                   settings_.p_order);
                 }},
                settings_.workers);
+      sysdpo::set_cpu_threads(settings_.workers);
+      pretrain_painter(unaligned_, options_, settings_.painter_training, settings_.rho);
       sysdpo::save_system<storybook>(folder / "system", unaligned_);
       sysdpo::save_weights(judge_file, judge_.weights());
     }

@@ -17,7 +17,6 @@ progression::experiment_settings quick_settings() {
   settings.budget = {.rounds = 2, .prompts = 40, .candidates = 4, .steps = 30, .batch = 8};
   settings.seeds = 1;
   settings.test_prompts = 40;
-  settings.tune = false;
   return settings;
 }
 
@@ -33,11 +32,14 @@ int main(int argc, char** argv) try {
   app.add_flag("--fresh", fresh, "forget the stages that an earlier run finished");
   app.add_option("--results", results, "the folder of the report and of finished stages")
       ->capture_default_str();
+  bool tune = false;
+  app.add_flag("--tune", tune, "choose each row's recipe anew, on the validation prompts");
   app.add_option("--seeds", seeds, "trainings of each row, instead of the default number")
       ->check(CLI::PositiveNumber);
   CLI11_PARSE(app, argc, argv);
 
   auto settings = quick ? quick_settings() : progression::experiment_settings{};
+  settings.tune = tune;
   if (seeds > 0) settings.seeds = seeds;
   sysdpo::directory_lock const lock(results);
   if (fresh) std::filesystem::remove_all(results / "cache");

@@ -32,7 +32,7 @@ void pretrain(sysdpo::parameter_set<sysdpo::cpu, precision>& weights, pretrainin
   sysdpo::learning_rate_schedule const schedule{
       .warmup_steps = 50, .shape = sysdpo::decay::cosine, .final_factor = 0.02};
   sysdpo::progress bar(show, settings.steps);
-  tape tape;
+  tape_type tape;
   double smooth = 0;
   for (sysdpo::index_t step = 0; step < settings.steps; ++step) {
     weights.clear_gradients();
@@ -64,7 +64,7 @@ inline void pretrain_author(storybook_models& models, sysdpo::policy_options<sto
   auto& model = models.get<author_model>();
   std::vector<author_example> examples;
   std::vector<row> rows;
-  pretrain(model.parameters(), settings, "author", [&](tape& tape, sysdpo::index_t) {
+  pretrain(model.parameters(), settings, "author", [&](tape_type& tape, sysdpo::index_t) {
     examples.clear();
     rows.clear();
     for (sysdpo::index_t i = 0; i < settings.batch; ++i)
@@ -90,7 +90,7 @@ inline void pretrain_painter(storybook_models& models, sysdpo::policy_options<st
   std::vector<painter::value::type> images;
   std::vector<row> rows;
   model.parameters().set_trainable(true);
-  pretrain(model.parameters(), settings, "painter", [&](tape& tape, sysdpo::index_t step) {
+  pretrain(model.parameters(), settings, "painter", [&](tape_type& tape, sysdpo::index_t step) {
     examples.clear();
     images.clear();
     rows.clear();
@@ -111,7 +111,7 @@ inline void pretrain_painter(storybook_models& models, sysdpo::policy_options<st
 /// Teaches the regressor to read levels; returns its R² on fresh scenes, attribute by attribute.
 inline void pretrain_regressor(regressor& judge, pretraining const& settings) {
   random_stream random(14);
-  pretrain(judge.weights(), settings, "regressor", [&](tape& tape, sysdpo::index_t) {
+  pretrain(judge.weights(), settings, "regressor", [&](tape_type& tape, sysdpo::index_t) {
     std::vector<picture> images;
     std::vector<float> levels;
     for (sysdpo::index_t i = 0; i < settings.batch; ++i) {

@@ -17,7 +17,7 @@ class regressor {
  public:
   using variable = sysdpo::variable<sysdpo::cpu, float>;
   using tensor = sysdpo::tensor<sysdpo::cpu, float>;
-  using tape = sysdpo::tape<sysdpo::cpu, float>;
+  using tape_type = sysdpo::tape<sysdpo::cpu, float>;
 
   explicit regressor(std::uint64_t seed) : weights_(seed) {
     sysdpo::index_t channels = 3;
@@ -42,7 +42,7 @@ class regressor {
   sysdpo::parameter_set<sysdpo::cpu, sysdpo::precision<float>>& weights() { return weights_; }
 
   /// images [N, H, W, 3] → levels [N, attribute_count]
-  variable levels(tape& tape, tensor const& images) {
+  variable levels(tape_type& tape, tensor const& images) {
     auto x = tape.constant(images);
     for (std::size_t i = 0; i < convolutions_.size(); ++i) {
       auto const& layer = convolutions_[i];
@@ -63,7 +63,7 @@ class regressor {
     constexpr std::size_t batch = 128;
     for (std::size_t begin = 0; begin < images.size(); begin += batch) {
       auto const part = images.subspan(begin, std::min(batch, images.size() - begin));
-      tape scratch(sysdpo::recording::off);
+      tape_type scratch(sysdpo::recording::off);
       auto const levels_read = levels(scratch, pack(part)).value();
       for (std::size_t i = 0; i < part.size(); ++i)
         readings.push_back(

@@ -43,7 +43,7 @@ using precision = sysdpo::precision<float>;
 using storybook_models = sysdpo::models<storybook, sysdpo::cpu, precision>;
 using storybook_pair = sysdpo::preference<storybook>;
 using sequence = sysdpo::assignment<storybook>;
-using tape = sysdpo::tape<sysdpo::cpu, float>;
+using tape_type = sysdpo::tape<sysdpo::cpu, float>;
 
 inline sysdpo::model_configs<storybook> model_sizes() {
   auto const vocabulary_size = static_cast<sysdpo::index_t>(vocabulary().size());
