@@ -27,7 +27,8 @@ struct unet_config {
   index_t heads = 4;             ///< attention_head_dim, which there means the number of heads
   index_t norm_groups = 8;       ///< norm_num_groups
   double norm_epsilon = 1e-5;    ///< norm_eps
-  bool pooled_caption = false;  ///< class_embed_type "simple_projection": the caption's last token joins the time embedding
+  bool pooled_caption =
+      false;  ///< class_embed_type "simple_projection": the caption's last token joins the time embedding
   caption_encoder_config caption_encoder{};  ///< its hidden size is cross_attention_dim
 
   friend bool operator==(unet_config const&, unet_config const&) = default;
@@ -151,7 +152,8 @@ class unet_model {
     auto const width = config_.block_out_channels[0];
     auto const waves = tape.constant(timestep_embedding<T>(t, width));
     auto embedded = time2_(tape, silu(tape, time1_(tape, waves)));
-    if (config_.pooled_caption) embedded = add(tape, embedded, pooled_(tape, last_tokens(tape, condition, captions)));
+    if (config_.pooled_caption)
+      embedded = add(tape, embedded, pooled_(tape, last_tokens(tape, condition, captions)));
     auto const time = silu(tape, embedded);
     auto const run = [&](stage const& block, std::size_t j, variable<Backend, T> const& x) {
       auto const h = block.resnets[j](tape, x, time);
@@ -193,9 +195,14 @@ class unet_model {
   /// The encoder's output at each caption's last token, which sees the whole caption: [R, hidden].
   static variable<Backend, T> last_tokens(tape<Backend, T>& tape, variable<Backend, T> const& condition,
                                           packed_sequences<Backend> const& captions) {
-    auto last = captions.offsets.to_host();
-    last.erase(last.begin());
-    for (auto& token : last) --token;
+    auto const offsets = captions.offsets.to_host();
+    std::vector<std::int32_t> last;
+    for (std::size_t i = 1; i < offsets.size(); ++i) {
+      if (offsets[i] == offsets[i - 1])
+        fail({"UNet", "caption " + std::to_string(i - 1), "it has no token, and the last one is pooled",
+              "Give every caption at least its begin and end tokens"});
+      last.push_back(offsets[i] - 1);
+    }
     return embedding(tape, condition, tensor<Backend, std::int32_t>::from_host({captions.count}, last));
   }
 
