@@ -76,7 +76,8 @@ class experiment {
         results_(std::move(results)),
         judge_(1),
         unaligned_(model_sizes(), 1),
-        prompts_(make_prompts()) {
+        prompts_(make_prompts()),
+        first_pairs_(static_cast<std::size_t>(settings.seeds) + 1) {
     options_.get<author>() = {.begin = bos, .separator = sep, .end = eos, .sampling = {.max_new_tokens = 24}};
     auto& denoising = options_.get<painter>();
     denoising.begin = bos;
@@ -96,7 +97,6 @@ class experiment {
   report_data run() {
     begin_ = clock::now();
     stage("pre-training", [&] { pretrain_all(); });
-    stage("first round's pairs", [&] { collect_first_pairs(); });
     stage("tuning", [&] { tune(); });
     stage("alignment", [&] { align_all(); });
     stage("test prompts", [&] { evaluate_all(); });
@@ -140,19 +140,15 @@ class experiment {
       sysdpo::save_system<storybook>(folder / "system", unaligned_);
       sysdpo::save_weights(judge_file, judge_.weights());
     }
-    auto const r2 = regressor_r2(judge_, 200);
-    for (std::size_t a = 0; a < r2.size(); ++a)
-      report_.regressor.push_back({.attribute = std::string(attributes[a].name), .r2 = r2[a]});
+    report_.regressor = examine_regressor(judge_, 200);
   }
 
-  /// Pairs of round one for every seed: all rows start from the same.
-  void collect_first_pairs() {
-    first_pairs_.resize(static_cast<std::size_t>(settings_.seeds) + 1);
+  /// Pairs of round one for some seeds: all rows start from the same.
+  void collect_first_pairs(std::vector<std::size_t> const& seeds) {
     std::vector<std::function<void()>> jobs;
-    for (std::size_t seed = settings_.tune ? 0 : 1; seed < first_pairs_.size(); ++seed)
+    for (auto const seed : seeds)
       jobs.emplace_back([this, seed] {
-        first_pairs_[seed] =
-            pairs_of_round(unaligned_, options_, judge_, prompts_.train, settings_.budget, seed, 0);
+        first_pairs_[seed] = pairs_of_round(unaligned_, options_, judge_, prompts_.train, settings_.budget, seed, 0);
       });
     run_jobs("first round's pairs", jobs, settings_.workers);
   }
@@ -161,6 +157,7 @@ class experiment {
   void tune() {
     for (auto const* row : trained_rows) chosen_[row] = grid_of(row).front();
     if (!settings_.tune) return;
+    collect_first_pairs({0});
     std::vector<tuning_result> tried;
     std::vector<recipe> recipes;
     for (auto const* row : trained_rows)
@@ -203,19 +200,23 @@ class experiment {
                  fmt::format("{} {} {} seed {}", settings_.alignment_text(), row, chosen_[row].text(), seed));
   }
 
-  /// Every trained row under every seed.
+  /// Every trained row under every seed, but for those that an earlier run finished.
   void align_all() {
+    std::vector<std::size_t> seeds;
     std::vector<std::function<void()>> jobs;
     for (std::size_t seed = 1; seed < first_pairs_.size(); ++seed)
-      for (std::string const row : trained_rows)
-        jobs.emplace_back([this, row, seed] {
-          auto const folder = folder_of(row, seed);
-          if (std::filesystem::exists(folder / "system.json")) return;
+      for (std::string const row : trained_rows) {
+        auto const folder = folder_of(row, seed);
+        if (std::filesystem::exists(folder / "system.json")) continue;
+        if (seeds.empty() || seeds.back() != seed) seeds.push_back(seed);
+        jobs.emplace_back([this, row, seed, folder] {
           auto const trained = align_row(row, chosen_.at(row), seed);
           auto curves = nlohmann::json::array();
           for (auto const& curve : trained.curves) curves.push_back(to_json<nlohmann::json>(curve));
           sysdpo::save_system(folder, trained.models, {{"pairs", trained.pairs}, {"curves", curves}});
         });
+      }
+    collect_first_pairs(seeds);
     run_jobs("alignment", jobs, settings_.workers);
   }
 

@@ -10,6 +10,7 @@
 
 #include "corpus.hpp"
 #include "regressor.hpp"
+#include "report_data.hpp"
 #include "scores.hpp"
 #include "system.hpp"
 
@@ -128,9 +129,9 @@ inline void pretrain_regressor(regressor& judge, pretraining const& settings) {
   });
 }
 
-/// The regressor's R² on `count` fresh scenes about each attribute.
-inline std::array<double, attribute_count> regressor_r2(regressor& judge, int count) {
-  std::array<double, attribute_count> result{};
+/// How well the regressor reads each attribute off `count` fresh scenes about it.
+inline std::vector<regressor_result> examine_regressor(regressor& judge, int count) {
+  std::vector<regressor_result> results;
   random_stream random(15);
   for (int a = 0; a < attribute_count; ++a) {
     std::vector<picture> images;
@@ -140,10 +141,12 @@ inline std::array<double, attribute_count> regressor_r2(regressor& judge, int co
       images.push_back(example.image);
       truth.push_back(example.level[static_cast<std::size_t>(a)]);
     }
-    result[static_cast<std::size_t>(a)] =
-        r_squared(truth, judge.read(images, std::vector<int>(images.size(), a)));
+    auto const read = judge.read(images, std::vector<int>(images.size(), a));
+    results.push_back({.attribute = std::string(attributes[static_cast<std::size_t>(a)].name),
+                       .r2 = r_squared(truth, read),
+                       .spearman = spearman(truth, read)});
   }
-  return result;
+  return results;
 }
 
 }  // namespace progression
