@@ -26,7 +26,7 @@ target_compile_options(
   sysdpo_warnings
   INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wpedantic -Werror
             # False alarms of g++ 12 about code that it inlines from system headers.
-            $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread -Wno-restrict>)
+            $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-array-bounds -Wno-stringop-overflow -Wno-restrict>)
 
 add_library(sysdpo_code_generation INTERFACE)
 if(SYSDPO_ARCH)

@@ -154,7 +154,7 @@ TEST_CASE("a fold goes over the nodes in topological order") {
     return "(" + std::move(total) + " " + std::string(sysdpo::name_of<typename decltype(tag)::node::name>()) +
            ")";
   };
-  CHECK(sysdpo::fold_nodes<skip>(std::string("x"), step) == "((x draft) answer)");
+  CHECK_THAT(sysdpo::fold_nodes<skip>(std::string("x"), step), Catch::Equals("((x draft) answer)"));
   static_assert(
       sysdpo::fold_nodes<mixture>(std::size_t{0}, [](std::size_t sum, auto tag) { return sum + tag; }) == 21);
 }
