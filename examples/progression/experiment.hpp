@@ -148,7 +148,8 @@ class experiment {
     std::vector<std::function<void()>> jobs;
     for (auto const seed : seeds)
       jobs.emplace_back([this, seed] {
-        first_pairs_[seed] = pairs_of_round(unaligned_, options_, judge_, prompts_.train, settings_.budget, seed, 0);
+        first_pairs_[seed] =
+            pairs_of_round(unaligned_, options_, judge_, prompts_.train, settings_.budget, seed, 0);
       });
     run_jobs("first round's pairs", jobs, settings_.workers);
   }
@@ -262,6 +263,8 @@ class experiment {
       report_.rows.push_back({.system = row, .score = summarize(tables[row]), .malformed_rate = malformed});
     }
     report_.lead = paired_lead(tables["sysdpo"], tables["language_model_only"]);
+    for (std::string const row : row_names)
+      if (row != "sysdpo") report_.leads.emplace_back(row, paired_lead(tables["sysdpo"], tables[row]));
     for (int a = 0; a < attribute_count; ++a) {
       attribute_result part{.attribute = std::string(attributes[static_cast<std::size_t>(a)].name),
                             .scores = {}};

@@ -18,6 +18,7 @@ namespace progression {
 inline void run_jobs(std::string const& title, std::vector<std::function<void()>> const& jobs, int workers) {
   if (jobs.empty()) return;
   sysdpo::progress bar(title, static_cast<sysdpo::index_t>(jobs.size()));
+  bar.advance(0);
   std::atomic<std::size_t> next = 0;
   std::mutex mutex;
   std::exception_ptr failure;

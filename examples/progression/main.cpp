@@ -50,8 +50,10 @@ int main(int argc, char** argv) try {
   for (auto const& row : report.rows)
     fmt::print("{:<22} {:>7.3f} ± {:<6.3f} {:>8.1f}% ± {:<5.1f}\n", row.system, row.score.q, row.score.q_se,
                100 * row.score.order, 100 * row.score.order_se);
-  fmt::print("\nsysdpo leads language_model_only by q {:.3f} ± {:.3f}, order {:.1f}% ± {:.1f}\n",
-             report.lead.q, report.lead.q_se, 100 * report.lead.order, 100 * report.lead.order_se);
+  fmt::print("\nsysdpo leads, on the same prompts and noise:\n");
+  for (auto const& [system, lead] : report.leads)
+    fmt::print("  {:<22} by q {:.3f} ± {:.3f}, order {:.1f}% ± {:.1f}\n", system, lead.q, lead.q_se,
+               100 * lead.order, 100 * lead.order_se);
   fmt::print("{} pairs, {:.0f} s. Open {}\n", report.pairs, report.seconds,
              (results / "report.html").string());
   return 0;

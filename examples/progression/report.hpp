@@ -198,7 +198,7 @@ inline std::string run_section(report_data const& report) {
   for (auto const& [name, value] : report.settings)
     html += fmt::format("<dt>{}</dt><dd>{}</dd>", escape_html(name), escape_html(value));
   html += fmt::format(
-      "<dt>pairs a row</dt><dd>{}</dd><dt>whole run</dt><dd>{:.0f} s</dd><dt>peak memory</dt><dd>{:.0f} "
+      "<dt>pairs in all</dt><dd>{}</dd><dt>whole run</dt><dd>{:.0f} s</dd><dt>peak memory</dt><dd>{:.0f} "
       "MiB</dd>",
       report.pairs, report.seconds, report.peak_rss_mib);
   for (auto const& row : report.rows)

@@ -56,7 +56,8 @@ struct learning_curve {
 /// Everything in report.json and report.html.
 struct report_data {
   std::vector<report_row> rows{};
-  lead_summary lead{};  ///< sysdpo minus language_model_only, paired
+  lead_summary lead{};                                        ///< sysdpo minus language_model_only, paired
+  std::vector<std::pair<std::string, lead_summary>> leads{};  ///< sysdpo minus each other row, paired
   std::size_t pairs = 0;
   double seconds = 0.0;
   double peak_rss_mib = 0.0;
@@ -106,6 +107,9 @@ inline nlohmann::ordered_json to_json(report_data const& report) {
                     {"q_se", report.lead.q_se},
                     {"order", report.lead.order},
                     {"order_se", report.lead.order_se}};
+  for (auto const& [system, lead] : report.leads)
+    result["leads"][system] = {
+        {"q", lead.q}, {"q_se", lead.q_se}, {"order", lead.order}, {"order_se", lead.order_se}};
   result["pairs"] = report.pairs;
   result["seconds"] = report.seconds;
   result["stages"] = json::object();

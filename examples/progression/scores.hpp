@@ -119,8 +119,8 @@ struct lead_summary {
 };
 
 /// Paired difference `ours` − `theirs` on the same seeds and prompts, its standard error from a bootstrap
-/// that redraws both seeds and prompts (`resamples` times, streams keyed by `key`). Throws `sysdpo::error` if
-/// the tables differ in shape.
+/// that redraws both seeds and prompts (`resamples` times, streams keyed by `key`), mended for few seeds.
+/// Throws `sysdpo::error` if the tables differ in shape.
 inline lead_summary paired_lead(score_table const& ours, score_table const& theirs, int resamples = 2000,
                                 std::uint64_t key = 0) {
   detail::require_table(ours);
@@ -158,8 +158,18 @@ inline lead_summary paired_lead(score_table const& ours, score_table const& thei
     q_squares += (q / cells - lead.q) * (q / cells - lead.q);
     order_squares += (order / cells - lead.order) * (order / cells - lead.order);
   }
-  lead.q_se = std::sqrt(q_squares / resamples);
-  lead.order_se = std::sqrt(order_squares / resamples);
+  // Redrawing n seeds shows (n − 1)/n of their variance; the rest is added: s²/n², s² the unbiased variance
+  // of the seeds' means.
+  auto const missing = [&](auto const& gap) {
+    if (seeds < 2) return 0.0;
+    std::vector<double> means(seeds, 0.0);
+    for (std::size_t s = 0; s < seeds; ++s)
+      for (std::size_t p = 0; p < prompts; ++p) means[s] += gap(s, p) / static_cast<double>(prompts);
+    auto const error = mean_and_error(means).se;
+    return error * error / static_cast<double>(seeds);
+  };
+  lead.q_se = std::sqrt(q_squares / resamples + missing(q_gap));
+  lead.order_se = std::sqrt(order_squares / resamples + missing(order_gap));
   return lead;
 }
 

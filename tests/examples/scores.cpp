@@ -103,7 +103,7 @@ TEST_CASE("Seeds that disagree widen the bootstrap's error beyond that of the pr
   score_table ours = theirs;
   for (std::size_t s = 0; s < 4; ++s)
     for (auto& score : ours[s]) score.q = s < 2 ? 1.0 : 0.0;
-  CHECK(paired_lead(ours, theirs).q_se == Approx(0.25).epsilon(0.1));  // binomial: ½ / √4
+  CHECK(paired_lead(ours, theirs).q_se == Approx(std::sqrt(1.0 / 12)).epsilon(0.1));  // s / √n of four seeds
   CHECK(paired_lead(ours, theirs).q_se == paired_lead(ours, theirs).q_se);
   CHECK_THROWS_AS(paired_lead(ours, score_table(3, std::vector<sequence_score>(100))), sysdpo::error);
 }

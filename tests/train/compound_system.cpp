@@ -160,7 +160,7 @@ TEST_CASE("captions and images: what is drawn does not depend on the batch", "[g
   sysdpo::policy_options<storybook> policies;
   policies.get<author>().sampling.max_new_tokens = 16;
   policies.get<painter>().sampling.steps = 3;
-  std::vector<sysdpo::generation_request<storybook>> requests(24);
+  std::vector<sysdpo::generation_request<storybook>> requests(96);
   for (std::size_t i = 0; i < requests.size(); ++i) {
     requests[i].id = i;
     sysdpo::get<prompt>(requests[i].given) = {static_cast<std::int32_t>(3 + i % 6)};

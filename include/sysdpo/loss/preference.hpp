@@ -73,6 +73,9 @@ class preference_loss {
   preference_loss(models_type& policy, models_type& reference, policy_options<System> const& policies,
                   preference_options<System, Link> const& options)
       : policy_(&policy), reference_(&reference), policies_(policies), options_(options) {
+    if (&policy == &reference)
+      fail({"preference loss", "policy and reference", "they are one object, so that every log-ratio is zero",
+            "Copy the models first: auto reference = policy"});
     if (!(options.beta > 0) || !std::isfinite(options.beta))
       fail({"preference loss", "beta = " + std::to_string(options.beta), "beta must be a positive number",
             "Values between 0.01 and 1 are usual"});
@@ -231,6 +234,7 @@ class preference_loss {
 
   void run_forward(batch_type batch, recording mode) {
     if (batch.empty()) fail({"preference loss", "", "the batch is empty", "Give at least one pair"});
+    release();  // what a call that threw has left
     for_each_group([&](auto group) {
       using policy_type = policy_of<group>;
       auto& state = std::get<group>(groups_);

@@ -21,6 +21,8 @@
 
 namespace sysdpo {
 
+struct add_op;
+
 template <class Backend, class T>
 class tape;
 
@@ -195,9 +197,7 @@ class tape {
         fail({"tape", "backward",
               "the seed is " + to_string(seed.extents()) + ", the root " + to_string(root.extents()),
               "Give one upstream value per element of the root"});
-      auto& slot = *root.node()->gradient;
-      slot.open(root.node()->extents);
-      Backend::copy(slot.value.data(), seed.data(), seed.bytes());
+      implement<add_op, Backend>::backward(seed.const_view(), gradient_of<Backend, T>(root).sink());
       while (!nodes_.empty()) {
         auto* const node = nodes_.back();
         if (node->gradient->filled) node->flow();

@@ -52,6 +52,10 @@ struct generated {
   }
 };
 
+/// Where the draw indices of generation begin: what a value was made from is never the noise that training
+/// later tests it with, though both are keyed by the same ids.
+inline constexpr std::uint32_t generation_draws = 0x40000000U;
+
 namespace detail {
 
 /// Length of the longest path from a node that depends on no other: nodes of one depth are independent.
@@ -105,7 +109,7 @@ void draw_nodes(Models& models, policy_options<System> const& policies,
                                   .pair = requests[i].id,
                                   .node = static_cast<std::uint32_t>(tag),
                                   .visit = options.visit,
-                                  .draw = 0}});
+                                  .draw = generation_draws}});
         places.emplace_back(tag, offset + i);
       }
     }

@@ -57,8 +57,9 @@ class progress {
     auto const left =
         done_ > start_ ? seconds * static_cast<double>(total_ - done_) / static_cast<double>(done_ - start_)
                        : 0;
-    auto const time =
-        finished ? fmt::format("{} in all", duration(seconds)) : fmt::format("{} left", duration(left));
+    auto const time = finished         ? fmt::format("{} in all", duration(seconds))
+                      : done_ > start_ ? fmt::format("{} left", duration(left))
+                                       : std::string("begun");
     if (terminal_) {
       constexpr index_t width = 28;
       auto const filled = static_cast<std::size_t>(std::min(width, width * done_ / total_));

@@ -74,11 +74,7 @@ class trainer {
   trainer(models_type& policy, models_type& reference, policy_options<System> const& policies,
           std::span<preference<System> const> pairs, options_type const& options,
           std::span<preference<System> const> validation = {})
-      : policy_(&policy),
-        loss_(policy, reference, policies, options.loss),
-        pairs_(pairs),
-        validation_(validation),
-        options_(options) {
+      : policy_(&policy), pairs_(pairs), validation_(validation), options_(options) {
     check_options();
     check_pairs(pairs);
     check_pairs(validation);
@@ -87,12 +83,14 @@ class trainer {
       if (auto const decay = options.moving_averages.values[index]; decay > 0)
         averages_[index].emplace(model.parameters(), decay);
     });
-    if (options.checkpoints.empty()) return;
-    lock_.emplace(options.checkpoints);
-    fingerprint_ = fingerprint(reference);
-    if (auto const found =
-            load_checkpoint(options.checkpoints, policy, std::span(optimizers_), averages_, fingerprint_))
-      step_ = saved_step_ = *found;
+    if (!options.checkpoints.empty()) {
+      lock_.emplace(options.checkpoints);
+      fingerprint_ = fingerprint(reference);
+      if (auto const found =
+              load_checkpoint(options.checkpoints, policy, std::span(optimizers_), averages_, fingerprint_))
+        step_ = saved_step_ = *found;
+    }
+    loss_.emplace(policy, reference, policies, options.loss);  // looks at the weights: after they are loaded
   }
 
   /// Trains until `steps` or until a callback ends it, then saves. Returns the steps done in all.
@@ -124,7 +122,7 @@ class trainer {
     auto const pairs_per_step = options_.pairs_per_batch * options_.batches_per_step;
     for (index_t i = 0; i < options_.batches_per_step; ++i) {
       auto const batch = batch_at(step_ * pairs_per_step + i * options_.pairs_per_batch);
-      auto const result = loss_.accumulate(batch, static_cast<double>(pairs_per_step));
+      auto const result = loss_->accumulate(batch, static_cast<double>(pairs_per_step));
       for (auto const& [name, value] : metrics_of<System>(result, options_.loss))
         metrics[name] += value / static_cast<double>(options_.batches_per_step);
       if (!std::isfinite(metrics["loss"])) stop_unsound(first_unsound_node<System>(result), "log-ratio");
@@ -160,7 +158,7 @@ class trainer {
            i < validation_.size() && batch.size() < static_cast<std::size_t>(options_.pairs_per_batch); ++i)
         batch.push_back({&validation_[i], 0});
       auto const share = static_cast<double>(batch.size()) / static_cast<double>(validation_.size());
-      for (auto const& [name, value] : metrics_of<System>(loss_.score(batch), options_.loss))
+      for (auto const& [name, value] : metrics_of<System>(loss_->score(batch), options_.loss))
         metrics[name] += share * value;
     }
     return metrics;
@@ -276,7 +274,7 @@ class trainer {
   void save_at_end() {
     if (options_.checkpoints.empty() || step_ == saved_step_) return;
     auto const batch = batch_at(step_ * options_.pairs_per_batch * options_.batches_per_step);
-    auto const result = loss_.score(batch);
+    auto const result = loss_->score(batch);
     if (!std::isfinite(metrics_of<System>(result, options_.loss).at("loss")))
       stop_unsound(first_unsound_node<System>(result), "log-ratio");
     save();
@@ -354,7 +352,7 @@ class trainer {
   };
 
   models_type* policy_;
-  preference_loss<System, Backend, Precision, Link> loss_;
+  std::optional<preference_loss<System, Backend, Precision, Link>> loss_;
   std::span<preference<System> const> pairs_;
   std::span<preference<System> const> validation_;
   options_type options_;
