@@ -176,6 +176,24 @@ TEST_CASE("a step takes no memory from the system once it is warm", "[loss]") {
   REQUIRE(sysdpo::cpu::memory().system_allocations() == before);
 }
 
+TEST_CASE("a call after one that threw gives what it gives by itself", "[loss]") {
+  auto policy = random_models<skip_system>(1);
+  auto reference = random_models<skip_system>(2);
+  auto const pairs = some_pairs();
+  auto broken = pairs;
+  sysdpo::get<answer>(broken[3].rejected) =
+      7;  // the draft's group is scored by the time that this one throws
+  double_loss<skip_system> loss(policy, reference, {}, {});
+  auto const expected = loss.score(visits_of(pairs)).scores.to_host();
+  REQUIRE_THROWS_AS(loss.accumulate(visits_of(broken)), sysdpo::error);
+  REQUIRE(loss.score(visits_of(pairs)).scores.to_host() == expected);
+}
+
+TEST_CASE("one object cannot be policy and reference", "[loss]") {
+  auto models = random_models<skip_system>(1);
+  REQUIRE_THROWS_WITH((double_loss<skip_system>(models, models, {}, {})), Catch::Contains("one object"));
+}
+
 TEST_CASE("options out of range and empty batches are refused", "[loss]") {
   auto policy = random_models<skip_system>(1);
   auto reference = policy;
