@@ -152,11 +152,16 @@ inline void replace_folder(std::filesystem::path const& from, std::filesystem::p
     remove_folder(from);
     return;
   }
-  if (errno != ENOENT) {  // a file system that cannot exchange
+  if (std::filesystem::exists(to)) {  // a system that cannot exchange
     auto const old = std::filesystem::path(to.string() + ".old");
     remove_folder(old);
     if (::rename(to.c_str(), old.c_str()) != 0) fail_file(to, "rename");
-    if (::rename(from.c_str(), to.c_str()) != 0) fail_file(to, "replace");
+    if (::rename(from.c_str(), to.c_str()) != 0) {
+      auto const cause = errno;
+      ::rename(old.c_str(), to.c_str());
+      errno = cause;
+      fail_file(to, "replace");
+    }
     flush_folder(parent_of(to));
     remove_folder(old);
     return;
