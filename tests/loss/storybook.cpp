@@ -286,10 +286,11 @@ TEST_CASE("storybook: a node's rejected gradient is softened as asked, and the l
   CHECK(distance(elsewhere.painter, chosen.painter) < 1e-12);
 
   auto policy = some_models<double>(1);
+  auto reference = policy;
   for (auto const wrong : {-0.1, 1.1, std::nan("")}) {
     sysdpo::preference_options<storybook> options;
     options.rejected_gradient.at<panel<1>>() = wrong;
-    CHECK_THROWS_WITH((loss_of<double>(policy, policy, few_steps(), options)),
+    CHECK_THROWS_WITH((loss_of<double>(policy, reference, few_steps(), options)),
                       Catch::Contains("rejected_gradient"));
   }
 }

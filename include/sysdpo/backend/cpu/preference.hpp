@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sysdpo/backend/cpu/backend.hpp"
+#include "sysdpo/core/array_view.hpp"
 
 namespace sysdpo {
 

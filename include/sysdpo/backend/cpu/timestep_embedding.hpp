@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "sysdpo/backend/cpu/backend.hpp"
+#include "sysdpo/core/array_view.hpp"
 
 namespace sysdpo {
 
