@@ -25,10 +25,13 @@ add_library(sysdpo_warnings INTERFACE)
 target_compile_options(
   sysdpo_warnings
   INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wpedantic
-            # Instrumented code makes g++ warn of paths that do not exist; there, warnings are for reading.
-            $<$<NOT:$<BOOL:${SYSDPO_SANITIZE}>>:-Werror>
             # False alarms of g++ 12 about code that it inlines from system headers.
             $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-array-bounds -Wno-stringop-overflow -Wno-restrict>)
+
+# Instrumented code makes g++ warn of paths that do not exist; there, warnings are for reading.
+if(NOT SYSDPO_SANITIZE)
+  target_compile_options(sysdpo_warnings INTERFACE -Werror)
+endif()
 
 add_library(sysdpo_code_generation INTERFACE)
 if(SYSDPO_ARCH)
