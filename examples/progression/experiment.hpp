@@ -65,8 +65,7 @@ inline constexpr std::array<char const*, 3> trained_rows{"language_model_only", 
 /// Scores of one system on some prompts, in the prompts' order.
 struct evaluation {
   std::vector<sequence_score> scores;
-  int malformed = 0;
-  double malformed_rate = 0;
+  double malformed_rate = 0;  ///< share of the sequences drawn
 };
 
 class experiment {
@@ -225,16 +224,17 @@ class experiment {
   evaluation evaluate(storybook_models& models, std::vector<prompt> const& prompts, std::size_t seed,
                       int candidates = 1, bool oracle = false) {
     evaluation result{std::vector<sequence_score>(prompts.size(), worst_score), 0};
+    int malformed = 0;
     for (int candidate = 0; candidate < candidates; ++candidate) {
       auto const drawn = generate_sequences(
           models, options_, judge_, prompts,
           {.seed = 1'000'000 + seed, .candidate = static_cast<std::uint32_t>(candidate), .oracle = oracle});
       for (std::size_t i = 0; i < prompts.size(); ++i) {
-        result.malformed += drawn[i].valid ? 0 : 1;
+        malformed += drawn[i].valid ? 0 : 1;
         if (drawn[i].score.q > result.scores[i].q) result.scores[i] = drawn[i].score;
       }
     }
-    result.malformed_rate = static_cast<double>(result.malformed) /
+    result.malformed_rate = static_cast<double>(malformed) /
                             static_cast<double>(prompts.size() * static_cast<std::size_t>(candidates));
     return result;
   }
