@@ -12,39 +12,117 @@ namespace progression {
 struct attribute {
   std::string_view name;  ///< for tables and reports
   std::array<std::string_view, 2>
-      nouns;          ///< what prompts and captions call it; singular, so that "the … grows" reads well
-  float natural_low;  ///< range of the level in scenes that are about something else
-  float natural_high;
+      nouns;  ///< what prompts and captions call it; singular, so that "the … grows" reads well
+  float natural_low = 0.0F;  ///< range of the level in scenes that are about something else
+  float natural_high = 0.0F;
 };
 
-// The natural ranges are narrow enough for every other attribute to stay legible at 16 × 16 pixels.
-inline constexpr std::array<attribute, 8> attributes{{
-    {.name = "brightness", .nouns = {"brightness", "light"}, .natural_low = 0.65F, .natural_high = 0.90F},
-    {.name = "fog density", .nouns = {"fog", "mist"}, .natural_low = 0.00F, .natural_high = 0.15F},
-    {.name = "ice", .nouns = {"ice", "frost"}, .natural_low = 0.00F, .natural_high = 0.10F},
-    {.name = "snow cover", .nouns = {"snow", "snowfall"}, .natural_low = 0.00F, .natural_high = 0.10F},
-    {.name = "cloud cover", .nouns = {"cloud", "overcast"}, .natural_low = 0.10F, .natural_high = 0.30F},
-    {.name = "sun height", .nouns = {"sun", "sunshine"}, .natural_low = 0.55F, .natural_high = 0.85F},
-    {.name = "water level", .nouns = {"flood", "flooding"}, .natural_low = 0.30F, .natural_high = 0.60F},
-    {.name = "rain", .nouns = {"rain", "rainfall"}, .natural_low = 0.00F, .natural_high = 0.10F},
+// Most are naturally absent or nearly so: with forty of them, 24 × 24 pixels stay legible in no other way.
+inline constexpr std::array<attribute, 40> attributes{{
+    // the whole picture
+    {.name = "brightness", .nouns = {"brightness", "light"}, .natural_low = 0.65F, .natural_high = 0.85F},
+    {.name = "contrast", .nouns = {"contrast", "definition"}, .natural_low = 0.50F, .natural_high = 0.65F},
+    {.name = "saturation", .nouns = {"saturation", "color"}, .natural_low = 0.45F, .natural_high = 0.60F},
+    {.name = "warmth", .nouns = {"warmth", "heat"}, .natural_low = 0.45F, .natural_high = 0.55F},
+    {.name = "vignette", .nouns = {"vignette", "shade"}},
+    {.name = "tilt", .nouns = {"tilt", "slant"}},
+    // weather
+    {.name = "fog density", .nouns = {"fog", "mist"}, .natural_high = 0.06F},
+    {.name = "dust", .nouns = {"dust", "sandstorm"}},
+    {.name = "rain", .nouns = {"rain", "rainfall"}},
+    {.name = "blizzard", .nouns = {"blizzard", "snowfall"}},
+    {.name = "cloud cover", .nouns = {"cloud", "overcast"}, .natural_low = 0.08F, .natural_high = 0.20F},
+    {.name = "storm front", .nouns = {"storm", "tempest"}},
+    {.name = "lightning", .nouns = {"lightning", "thunder"}},
+    // the sky
+    {.name = "sun height", .nouns = {"sun", "sunshine"}, .natural_low = 0.65F, .natural_high = 0.85F},
+    {.name = "sunset redness", .nouns = {"sunset", "dusk"}},
+    {.name = "night", .nouns = {"night", "starlight"}},
+    {.name = "moon size", .nouns = {"moon", "moonlight"}},
+    {.name = "rainbow", .nouns = {"rainbow", "arc"}},
+    {.name = "aurora", .nouns = {"aurora", "glow"}},
+    {.name = "balloon size", .nouns = {"balloon", "airship"}},
+    // the land
+    {.name = "hill height", .nouns = {"hill", "ridge"}, .natural_low = 0.20F, .natural_high = 0.35F},
+    {.name = "snow cover", .nouns = {"snow", "powder"}, .natural_high = 0.06F},
+    {.name = "autumn color", .nouns = {"autumn", "foliage"}},
+    {.name = "sand", .nouns = {"sand", "beach"}, .natural_low = 0.05F, .natural_high = 0.12F},
+    {.name = "flowers", .nouns = {"flower", "blossom"}},
+    {.name = "rocks", .nouns = {"rock", "gravel"}},
+    {.name = "trees", .nouns = {"tree", "conifer"}, .natural_low = 0.10F, .natural_high = 0.25F},
+    {.name = "houses", .nouns = {"house", "village"}},
+    {.name = "tower height", .nouns = {"tower", "castle"}},
+    {.name = "fire", .nouns = {"fire", "flame"}},
+    {.name = "smoke", .nouns = {"smoke", "soot"}},
+    {.name = "waterfall width", .nouns = {"waterfall", "cascade"}},
+    // the water
+    {.name = "water level", .nouns = {"flood", "flooding"}, .natural_low = 0.40F, .natural_high = 0.55F},
+    {.name = "ice", .nouns = {"ice", "frost"}, .natural_high = 0.06F},
+    {.name = "waves", .nouns = {"wave", "swell"}, .natural_low = 0.02F, .natural_high = 0.10F},
+    {.name = "algae", .nouns = {"algae", "slime"}},
+    {.name = "island size", .nouns = {"island", "islet"}},
+    {.name = "boat size", .nouns = {"boat", "sail"}},
+    {.name = "bridge length", .nouns = {"bridge", "pier"}},
+    {.name = "reed height", .nouns = {"reed", "grass"}},
 }};
 inline constexpr int attribute_count = static_cast<int>(attributes.size());
 
 /// Indices into `attributes`.
-enum attribute_index : int { brightness, fog, ice, snow, cloud, sun, water, rain };
+enum attribute_index : int {
+  brightness,
+  contrast,
+  saturation,
+  warmth,
+  vignette,
+  tilt,
+  fog,
+  dust,
+  rain,
+  blizzard,
+  cloud,
+  storm,
+  lightning,
+  sun,
+  sunset,
+  night,
+  moon,
+  rainbow,
+  aurora,
+  balloon,
+  hill,
+  snow,
+  autumn,
+  sand,
+  flower,
+  rock,
+  tree,
+  house,
+  tower,
+  fire,
+  smoke,
+  waterfall,
+  water,
+  ice,
+  wave,
+  algae,
+  island,
+  boat,
+  bridge,
+  reed
+};
 
 /// One kind of landscape, with the nouns that prompts use for it; captions use the first.
 struct place {
   std::string_view name;
-  std::array<std::string_view, 2> nouns;
+  std::array<std::string_view, 3> nouns;
 };
 
 inline constexpr std::array<place, 5> places{{
-    {.name = "lake", .nouns = {"lake", "pond"}},
-    {.name = "coast", .nouns = {"coast", "shore"}},
-    {.name = "mountain", .nouns = {"mountain", "peak"}},
-    {.name = "forest", .nouns = {"forest", "wood"}},
-    {.name = "river", .nouns = {"river", "stream"}},
+    {.name = "lake", .nouns = {"lake", "pond", "lagoon"}},
+    {.name = "coast", .nouns = {"coast", "shore", "bay"}},
+    {.name = "mountain", .nouns = {"mountain", "peak", "summit"}},
+    {.name = "forest", .nouns = {"forest", "wood", "grove"}},
+    {.name = "river", .nouns = {"river", "stream", "creek"}},
 }};
 inline constexpr int place_count = static_cast<int>(places.size());
 

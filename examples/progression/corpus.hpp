@@ -30,10 +30,12 @@ struct painter_example {
   picture image;
 };
 
-/// One picture for the regressor with every attribute's true level.
+/// One picture for the regressor with every attribute's true level, and which are away from their natural
+/// ranges.
 struct regressor_example {
   picture image;
   std::array<float, attribute_count> level;
+  std::array<bool, attribute_count> about{};
 };
 
 namespace detail {
@@ -87,13 +89,20 @@ inline painter_example draw_painter_example(random_stream& random, float rho = 0
           .image = render(scene_about(meaning.attribute, shown, meaning.place, random))};
 }
 
-/// Draws a regressor's example: one attribute, `about` or a random one if negative, at any level, the others
-/// natural.
+/// Draws a regressor's example: `about` at any level, the others natural. If `about` is negative, one to
+/// three random attributes are at any level: a picture then teaches more than one of them.
 inline regressor_example draw_regressor_example(random_stream& random, int about = -1) {
-  int const attribute = about < 0 ? random.below(attribute_count) : about;
-  float const level = random.uniform();
-  scene const s = scene_about(attribute, level, random.below(place_count), random);
-  return {.image = render(s), .level = s.level};
+  scene s = natural_scene(random.below(place_count), random);
+  regressor_example result{};
+  int const count = about < 0 ? 1 + random.below(3) : 1;
+  for (int i = 0; i < count; ++i) {
+    auto const a = static_cast<std::size_t>(about < 0 ? random.below(attribute_count) : about);
+    s.level[a] = random.uniform();
+    result.about[a] = true;
+  }
+  result.image = render(s);
+  result.level = s.level;
+  return result;
 }
 
 }  // namespace progression

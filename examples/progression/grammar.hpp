@@ -10,9 +10,11 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <sysdpo/core/error.hpp>
@@ -27,19 +29,80 @@ using words = std::vector<std::int32_t>;
 
 namespace detail {
 
-inline constexpr std::array<std::string_view, 7> openings{
-    "i want to see a series of images of", "show me three pictures of",
-    "please draw a sequence of images of", "paint three views of",
-    "generate a series of views of",       "make three pictures of",
-    "give me a sequence of pictures of"};
+/// One way of saying which way the level goes; "{}" stands for the attribute's noun.
+struct change {
+  std::string_view increasing, decreasing;
+};
 
-// "{}" stands for the attribute's noun.
-inline constexpr std::array<std::string_view, 7> increasing_changes{
-    "as the {} increases", "as the {} grows",       "while the {} rises",        "with increasing {}",
-    "with growing {}",     "with more and more {}", "where the {} gets stronger"};
-inline constexpr std::array<std::string_view, 7> decreasing_changes{
-    "as the {} decreases", "as the {} fades",       "while the {} falls",      "with decreasing {}",
-    "with fading {}",      "with less and less {}", "where the {} gets weaker"};
+/// How prompts begin and end. Some phrasings are kept from training for good; they are made of words that
+/// training shows in others, so that what they mean can be told.
+struct phrasings {
+  std::span<std::string_view const> openings;
+  std::span<change const> changes;
+};
+
+inline constexpr std::array<std::string_view, 20> known_openings{
+    "i want to see a series of images of",
+    "show me three pictures of",
+    "please draw a sequence of images of",
+    "paint three views of",
+    "generate a series of views of",
+    "make three pictures of",
+    "give me a sequence of pictures of",
+    "could you sketch three scenes of",
+    "create a set of illustrations of",
+    "i would like a row of photographs of",
+    "produce a short film in three frames of",
+    "let me watch three stages of",
+    "render a trio of panels of",
+    "can we have three paintings of",
+    "prepare a small gallery of drawings of",
+    "imagine a story in three shots of",
+    "depict three moments at",
+    "compose an album of snapshots of",
+    "present three glimpses of",
+    "i need three impressions of",
+};
+inline constexpr std::array<change, 16> known_changes{{
+    {"as the {} increases", "as the {} decreases"},
+    {"as the {} grows", "as the {} fades"},
+    {"while the {} rises", "while the {} falls"},
+    {"with increasing {}", "with decreasing {}"},
+    {"with growing {}", "with fading {}"},
+    {"with more and more {}", "with less and less {}"},
+    {"where the {} gets stronger", "where the {} gets weaker"},
+    {"as the {} keeps building up", "as the {} keeps dying down"},
+    {"whose {} becomes greater", "whose {} becomes smaller"},
+    {"while the {} climbs from low to high", "while the {} sinks from high to low"},
+    {"with ever more {}", "with ever less {}"},
+    {"so that the {} expands", "so that the {} shrinks"},
+    {"until the {} is greatest", "until the {} is gone"},
+    {"and let the {} intensify", "and let the {} vanish"},
+    {"during which the {} doubles", "during which the {} halves"},
+    {"once the {} starts to spread", "once the {} starts to wane"},
+}};
+
+inline constexpr std::array<std::string_view, 4> held_out_openings{
+    "i want three paintings of",
+    "please show me a row of views of",
+    "could you make a series of drawings of",
+    "let me see three frames of",
+};
+inline constexpr std::array<change, 5> held_out_changes{{
+    {"while the {} increases", "while the {} decreases"},
+    {"where the {} grows", "where the {} fades"},
+    {"as the {} gets stronger", "as the {} gets weaker"},
+    {"so that the {} rises", "so that the {} falls"},
+    {"with ever growing {}", "with ever fading {}"},
+}};
+
+inline constexpr phrasings known{known_openings, known_changes};
+inline constexpr phrasings held_out{held_out_openings, held_out_changes};
+
+/// What a place may be called besides; it does not show.
+inline constexpr std::array<std::string_view, 12> adjectives{"quiet",  "wide",    "remote", "lonely",
+                                                             "wild",   "calm",    "lovely", "hidden",
+                                                             "famous", "distant", "broad",  "silent"};
 
 template <class Visit>
 void each_word(std::string_view text, Visit&& visit) {
@@ -63,9 +126,11 @@ struct lexicon {
       for (auto const noun : p.nouns) add(noun);
     for (auto const& a : attributes)
       for (auto const noun : a.nouns) add(noun);
-    for (auto const phrases :
-         {std::span(openings), std::span(increasing_changes), std::span(decreasing_changes)})
-      for (auto const phrase : phrases) add(phrase);
+    for (auto const adjective : adjectives) add(adjective);
+    for (auto const& [openings, changes] : {known, held_out}) {
+      for (auto const opening : openings) add(opening);
+      for (auto const& change : changes) add(change.increasing), add(change.decreasing);
+    }
   }
 
  private:
@@ -142,52 +207,65 @@ struct prompt {
 inline constexpr std::string_view poster_prompt =
     "i want to see a series of images of a lake as the ice increases";
 
-/// Every prompt of the grammar about `attribute`, in a fixed order: openings × places × nouns × changes × 2
-/// directions.
-inline std::vector<prompt> all_prompts(int attribute) {
-  std::vector<prompt> result;
-  for (auto const opening : detail::openings)
-    for (int p = 0; p < place_count; ++p)
-      for (auto const where : places[static_cast<std::size_t>(p)].nouns)
-        for (auto const what : attributes[static_cast<std::size_t>(attribute)].nouns)
-          for (bool const increasing : {true, false})
-            for (auto const change : increasing ? detail::increasing_changes : detail::decreasing_changes)
-              result.push_back({.attribute = attribute,
-                                .increasing = increasing,
-                                .place = p,
-                                .text = fmt::format("{} a {} {}", opening, where,
-                                                    fmt::format(fmt::runtime(change), what))});
+namespace detail {
+
+/// A random prompt about `attribute` in one of the phrasings.
+inline prompt draw_prompt(int attribute, phrasings const& how, random_stream& random) {
+  auto const any = [&](auto const& choices) -> auto const& {
+    return choices[static_cast<std::size_t>(random.below(static_cast<int>(choices.size())))];
+  };
+  prompt result{
+      .attribute = attribute, .increasing = random.chance(0.5F), .place = random.below(place_count)};
+  auto const opening = any(how.openings);
+  std::string const adjective = random.chance(0.5F) ? fmt::format("{} ", any(adjectives)) : "";
+  auto const where = any(places[static_cast<std::size_t>(result.place)].nouns);
+  auto const& change = any(how.changes);
+  auto const what = any(attributes[static_cast<std::size_t>(attribute)].nouns);
+  result.text =
+      fmt::format("{} a {}{} {}", opening, adjective, where,
+                  fmt::format(fmt::runtime(result.increasing ? change.increasing : change.decreasing), what));
   return result;
 }
 
-/// Distinct prompts, parted for good by a hash of their text.
+}  // namespace detail
+
+/// Distinct prompts, parted for good.
 struct prompt_sets {
-  std::vector<prompt> train;       ///< 80%
-  std::vector<prompt> validation;  ///< 10%: tuning looks here
-  std::vector<prompt> test;        ///< 10%: looked at once; begins with `poster_prompt`
+  std::vector<prompt> train;           ///< 70%
+  std::vector<prompt> validation;      ///< 10%: tuning looks here
+  std::vector<prompt> test;            ///< 10%: looked at once; begins with `poster_prompt`
+  std::vector<prompt> test_phrasings;  ///< 10%: openings and changes that occur in no other set
 };
 
-/// `per_attribute` prompts of each attribute (the poster's experiment has 250), chosen and parted by the hash
-/// of their text, so that neither depends on the order of enumeration. Each set comes in a fixed shuffled
-/// order.
+/// `per_attribute` prompts of each attribute (the poster's experiment has 250), drawn by hashes of the
+/// attribute's index and a counter. Each set comes in a fixed shuffled order.
 inline prompt_sets make_prompts(int per_attribute = 250) {
-  auto const hash = [](std::string_view text) {  // FNV-1a, mixed
-    std::uint64_t h = 0xcbf29ce484222325U;
-    for (char const c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-    return mix(h);
-  };
-  // The poster's prompt first, everything else by hash.
-  auto const rank = [&](prompt const& p) { return p.text == poster_prompt ? 0 : hash(p.text); };
-  auto const by_rank = [&](prompt const& a, prompt const& b) { return rank(a) < rank(b); };
   prompt_sets sets;
+  std::set<std::string> texts{std::string(poster_prompt)};
+  sets.test.push_back(
+      {.attribute = ice, .increasing = true, .place = lake, .text = std::string(poster_prompt)});
   for (int a = 0; a < attribute_count; ++a) {
-    std::vector<prompt> all = all_prompts(a);
-    std::sort(all.begin(), all.end(), by_rank);
-    all.resize(std::min(all.size(), static_cast<std::size_t>(per_attribute)));
-    for (std::size_t i = 0; i < all.size(); ++i)
-      (i % 10 == 0 ? sets.test : i % 10 == 1 ? sets.validation : sets.train).push_back(std::move(all[i]));
+    random_stream random(static_cast<std::uint64_t>(a));
+    auto const add = [&](std::vector<prompt>& set, detail::phrasings const& how, int count) {
+      while (count > 0)
+        if (prompt drawn = detail::draw_prompt(a, how, random); texts.insert(drawn.text).second) {
+          set.push_back(std::move(drawn));
+          --count;
+        }
+    };
+    int const tenth = per_attribute / 10;
+    add(sets.test, detail::known, a == ice ? tenth - 1 : tenth);
+    add(sets.test_phrasings, detail::held_out, tenth);
+    add(sets.validation, detail::known, tenth);
+    add(sets.train, detail::known, per_attribute - 3 * tenth);
   }
-  for (auto* set : {&sets.train, &sets.validation, &sets.test}) std::sort(set->begin(), set->end(), by_rank);
+  random_stream order(static_cast<std::uint64_t>(per_attribute));
+  for (auto* set : {&sets.train, &sets.validation, &sets.test, &sets.test_phrasings}) {
+    auto const first = static_cast<std::size_t>(set == &sets.test);  // the poster's prompt stays first
+    for (std::size_t i = set->size(); i > first + 1; --i)
+      std::swap((*set)[i - 1],
+                (*set)[first + static_cast<std::size_t>(order.below(static_cast<int>(i - first)))]);
+  }
   return sets;
 }
 

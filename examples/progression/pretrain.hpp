@@ -109,23 +109,26 @@ inline void pretrain_painter(storybook_models& models, sysdpo::policy_options<st
   });
 }
 
-/// Teaches the regressor to read levels; returns its R² on fresh scenes, attribute by attribute.
+/// Teaches the regressor to read levels. Attributes that a picture is not about weigh little: a reading is
+/// only ever asked of pictures that are, and naturally absent ones would draw every doubtful reading towards
+/// 0.
 inline void pretrain_regressor(regressor& judge, pretraining const& settings) {
+  constexpr float weight_of_natural = 0.05F;
   random_stream random(14);
   pretrain(judge.weights(), settings, "regressor", [&](tape_type& tape, sysdpo::index_t) {
     std::vector<picture> images;
-    std::vector<float> levels;
+    std::vector<float> levels, weights;
     for (sysdpo::index_t i = 0; i < settings.batch; ++i) {
       auto const example = draw_regressor_example(random);
       images.push_back(example.image);
       levels.insert(levels.end(), example.level.begin(), example.level.end());
+      for (bool const about : example.about) weights.push_back(about ? 1.0F : weight_of_natural);
     }
-    auto const truth =
-        sysdpo::tensor<sysdpo::cpu, float>::from_host({settings.batch, attribute_count}, levels);
-    auto const ones = sysdpo::tensor<sysdpo::cpu, float>::from_host({settings.batch},
-                                                                    std::vector<float>(images.size(), 1.0F));
-    return sysdpo::denoising_loss(tape, judge.levels(tape, regressor::pack(images)), truth, ones,
-                                  sysdpo::reduction::mean);
+    sysdpo::shape const readings{settings.batch * attribute_count};
+    using sysdpo::cpu, sysdpo::tensor;
+    return sysdpo::denoising_loss(tape, judge.levels(tape, regressor::pack(images)).reshaped(readings),
+                                  tensor<cpu, float>::from_host(readings, levels),
+                                  tensor<cpu, float>::from_host(readings, weights), sysdpo::reduction::mean);
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <set>
+#include <vector>
 
 #include "support/catch.hpp"
 
@@ -48,14 +49,72 @@ TEST_CASE("Levels at and beyond the natural range stay in range") {
   }
 }
 
-TEST_CASE("Every attribute shows over its whole range") {
+TEST_CASE("Every attribute shows over its whole range, and farther levels look farther") {
+  int const seeds = 40;
   for (int a = 0; a < attribute_count; ++a) {
     INFO(attributes[static_cast<std::size_t>(a)].name);
-    for (int step = 0; step < 4; ++step) {
-      double change = 0.0;
-      for (std::uint64_t seed = 0; seed < 50; ++seed)
-        change += distance(view(a, level_value(step), seed), view(a, level_value(step + 1), seed)) / 50.0;
-      CHECK(change > 0.02);  // of a range of 2
+    std::array<double, level_count> from_none{}, from_full{};
+    for (int step = 0; step < level_count; ++step)
+      for (std::uint64_t seed = 0; seed < seeds; ++seed) {
+        auto const at = static_cast<std::size_t>(step);
+        auto const image = view(a, level_value(step), seed);
+        from_none[at] += distance(image, view(a, 0.0F, seed)) / seeds;
+        from_full[at] += distance(image, view(a, 1.0F, seed)) / seeds;
+      }
+    for (std::size_t step = 0; step + 1 < level_count; ++step) {
+      CHECK(from_none[step + 1] > from_none[step] + 0.003);  // of a range of 2, whole picture
+      CHECK(from_full[step + 1] < from_full[step]);
+    }
+    CHECK(from_none.back() > 0.04);
+  }
+}
+
+TEST_CASE("No two attributes look alike") {
+  // What full strength adds to a natural scene points elsewhere for each: the cosine of two changes is far
+  // from 1.
+  int const seeds = 6;
+  auto const change = [](int a, std::uint64_t seed) {
+    random_stream random(seed);
+    scene s = natural_scene(static_cast<int>(seed) % place_count, random);
+    picture const before = render(s);
+    s.level[static_cast<std::size_t>(a)] = 1.0F;
+    picture after = render(s);
+    for (std::size_t i = 0; i < after.size(); ++i) after[i] -= before[i];
+    return after;
+  };
+  auto const product = [](picture const& a, picture const& b) {
+    double sum = 0.0;
+    for (std::size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+    return sum;
+  };
+  std::vector<std::vector<picture>> changes(attribute_count);
+  for (int a = 0; a < attribute_count; ++a)
+    for (std::uint64_t seed = 0; seed < seeds; ++seed)
+      changes[static_cast<std::size_t>(a)].push_back(change(a, seed));
+  for (std::size_t a = 0; a < attribute_count; ++a)
+    for (std::size_t b = 0; b < a; ++b) {
+      double cosine = 0.0;
+      for (std::size_t i = 0; i < seeds; ++i)
+        cosine += product(changes[a][i], changes[b][i]) /
+                  std::sqrt(product(changes[a][i], changes[a][i]) * product(changes[b][i], changes[b][i])) /
+                  seeds;
+      INFO(attributes[a].name << " and " << attributes[b].name);
+      CHECK(cosine < 0.9);
+    }
+}
+
+TEST_CASE("A naturally absent attribute at level 0 leaves no trace") {
+  random_stream random(4);
+  for (int i = 0; i < 50; ++i) {
+    scene s = natural_scene(i % place_count, random);
+    for (std::size_t a = 0; a < attributes.size(); ++a) {
+      if (attributes[a].natural_low > 0.0F) continue;
+      s.level[a] = 0.0F;
+      picture const without = render(s);
+      s.level[a] = 1e-6F;
+      INFO(attributes[a].name);
+      CHECK(distance(without, render(s)) < 0.01);
+      s.level[a] = 0.0F;
     }
   }
 }
