@@ -27,7 +27,7 @@ inline constexpr std::array<attribute, 40> attributes{{
     {.name = "vignette", .nouns = {"vignette", "shade"}},
     {.name = "tilt", .nouns = {"tilt", "slant"}},
     // weather
-    {.name = "fog density", .nouns = {"fog", "mist"}, .natural_high = 0.06F},
+    {.name = "fog density", .nouns = {"fog", "mist"}},
     {.name = "dust", .nouns = {"dust", "sandstorm"}},
     {.name = "rain", .nouns = {"rain", "rainfall"}},
     {.name = "blizzard", .nouns = {"blizzard", "snowfall"}},
@@ -44,7 +44,7 @@ inline constexpr std::array<attribute, 40> attributes{{
     {.name = "balloon size", .nouns = {"balloon", "airship"}},
     // the land
     {.name = "hill height", .nouns = {"hill", "ridge"}, .natural_low = 0.20F, .natural_high = 0.35F},
-    {.name = "snow cover", .nouns = {"snow", "powder"}, .natural_high = 0.06F},
+    {.name = "snow cover", .nouns = {"snow", "powder"}},
     {.name = "autumn color", .nouns = {"autumn", "foliage"}},
     {.name = "sand", .nouns = {"sand", "beach"}, .natural_low = 0.05F, .natural_high = 0.12F},
     {.name = "flowers", .nouns = {"flower", "blossom"}},
@@ -57,7 +57,7 @@ inline constexpr std::array<attribute, 40> attributes{{
     {.name = "waterfall width", .nouns = {"waterfall", "cascade"}},
     // the water
     {.name = "water level", .nouns = {"flood", "flooding"}, .natural_low = 0.40F, .natural_high = 0.55F},
-    {.name = "ice", .nouns = {"ice", "frost"}, .natural_high = 0.06F},
+    {.name = "ice", .nouns = {"ice", "frost"}},
     {.name = "waves", .nouns = {"wave", "swell"}, .natural_low = 0.02F, .natural_high = 0.10F},
     {.name = "algae", .nouns = {"algae", "slime"}},
     {.name = "island size", .nouns = {"island", "islet"}},

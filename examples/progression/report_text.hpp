@@ -53,7 +53,7 @@ inline constexpr std::string_view system_diagram =
 // What a reader must know before quoting a number.
 inline constexpr std::string_view honest_notes = R"html(<ul>
 <li>This world is not the poster's. There, an 8-billion-parameter language model and a photographic diffusion model make the
-pictures; here, two small models pre-trained from nothing draw 16 × 16 landscapes. Compare rows within this table, never with theirs.</li>
+pictures; here, two small models pre-trained from nothing draw 24 × 24 landscapes. Compare rows within this table, never with theirs.</li>
 <li>Both models are imperfect because their pre-training data is: most of the writer's examples are in no order, and a part of the painter's
 pictures does not show the level that its caption names. Nothing is added at sampling. No caption avoids the painter's faults, so the
 caption oracle is about the ceiling for training the language model alone.</li>

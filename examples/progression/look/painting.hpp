@@ -207,15 +207,11 @@ class noise_tile {
   std::array<float, size * size> value_{};
 };
 
-inline noise_tile const& broad_noise() {  // clouds, drifts of dust
-  static noise_tile const tile(1, 8, 4);
-  return tile;
-}
 inline noise_tile const& flat_noise() {  // ripples, floes
   static noise_tile const tile(2, 4, 2);
   return tile;
 }
-inline noise_tile const& fine_noise() {  // the ground, snow drifts
+inline noise_tile const& fine_noise() {  // clouds, the ground, snow drifts
   static noise_tile const tile(3, 4, 4);
   return tile;
 }

@@ -98,18 +98,19 @@ inline void sun(painting& p, float level, random_stream) {
   });
 }
 
-/// White patches that close into a grey cover.
+/// White patches that close into a pale cover, a thin veil between them.
 inline void cloud(painting& p, float level, random_stream random) {
-  noise_tile::patch const billow(broad_noise(), random);
-  color const vapour = lerp({1.0F, 1.0F, 1.0F}, {0.76F, 0.78F, 0.81F}, level);
+  noise_tile::patch const billow(fine_noise(), random);
+  color const vapour = lerp({1.0F, 1.0F, 1.0F}, {0.93F, 0.93F, 0.95F}, level);
   each_sky_pixel([&](std::size_t at, float, float) {
-    p.blend(at, vapour * lerp(0.92F, 1.0F, billow[at]), covered(level, 1.0F - billow[at]));
+    float const closed = covered(level, 1.0F - billow[at]);
+    p.blend(at, vapour * lerp(0.92F, 1.0F, billow[at]), lerp(0.5F * level, 1.0F, closed));
   });
 }
 
 /// A slate front that comes down from above.
 inline void storm(painting& p, float level, random_stream random) {
-  noise_tile::patch const rag(broad_noise(), random);
+  noise_tile::patch const rag(fine_noise(), random);
   float const hem = lerp(-0.09F, 0.50F, level);
   each_sky_pixel([&](std::size_t at, float, float y) {
     float const reach =

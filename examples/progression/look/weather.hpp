@@ -14,7 +14,7 @@ inline void fog(painting& p, float level, random_stream) {
 
 /// Ochre drifts that hide the scene.
 inline void dust(painting& p, float level, random_stream random) {
-  noise_tile::patch const drift(broad_noise(), random);
+  noise_tile::patch const drift(fine_noise(), random);
   each_pixel([&](std::size_t at, float, float) {
     p.blend(at, lerp({0.62F, 0.40F, 0.16F}, {0.84F, 0.62F, 0.32F}, drift[at]),
             level * lerp(0.72F, 0.95F, drift[at]));
