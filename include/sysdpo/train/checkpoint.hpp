@@ -14,7 +14,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <concepts>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -52,7 +54,7 @@ inline std::vector<index_t> checkpoint_steps(std::filesystem::path const& root) 
   if (!std::filesystem::is_directory(root)) return steps;
   for (auto const& entry : std::filesystem::directory_iterator(root))
     if (auto const step = step_of(entry.path().filename().string())) steps.push_back(*step);
-  std::ranges::sort(steps, std::greater{});
+  std::sort(steps.begin(), steps.end(), std::greater{});
   return steps;
 }
 
@@ -139,11 +141,12 @@ void load_optimizer(std::filesystem::path const& path, adamw<Backend, Precision>
 }
 
 /// Fails if `saved`, an object, differs from `current`, and says where.
-inline void check_fingerprint(json_view const& saved, json const& current) {
+template <std::same_as<json> Json>
+void check_fingerprint(json_view const& saved, Json const& current) {
   auto const remedy =
       "Continue with the options and data of the run, or choose another folder of checkpoints";
   for (auto const& [key, value] : current.items())
-    if (saved.at(key).value() != value)
+    if (!same(saved.at(key).value(), value))
       saved.at(key).fail(fmt::format("the checkpoint belongs to a training with {} where this one has {}",
                                      saved.at(key).value().dump(), value.dump()),
                          remedy);
