@@ -21,9 +21,11 @@
 #include <sysdpo/backend/cpu/add_rows.hpp>
 #include <sysdpo/backend/cpu/attention.hpp>
 #include <sysdpo/backend/cpu/backend.hpp>
+#include <sysdpo/backend/cpu/channel_blocks.hpp>
 #include <sysdpo/backend/cpu/check_ids.hpp>
 #include <sysdpo/backend/cpu/concat.hpp>
 #include <sysdpo/backend/cpu/conv2d.hpp>
+#include <sysdpo/backend/cpu/conv2d_geometry.hpp>
 #include <sysdpo/backend/cpu/denoising_loss.hpp>
 #include <sysdpo/backend/cpu/diffusion_step.hpp>
 #include <sysdpo/backend/cpu/elementwise.hpp>
@@ -51,6 +53,7 @@
 #include <sysdpo/backend/cpu/swiglu.hpp>
 #include <sysdpo/backend/cpu/timestep_embedding.hpp>
 #include <sysdpo/backend/cpu/upsample.hpp>
+#include <sysdpo/backend/cpu/winograd.hpp>
 #include <sysdpo/backend/memory_pool.hpp>
 
 #include <sysdpo/tensor/packed.hpp>
