@@ -39,6 +39,7 @@
 #include <vector>
 
 #include "sysdpo/core/error.hpp"
+#include "sysdpo/core/hash.hpp"
 #include "sysdpo/graph/preference.hpp"
 #include "sysdpo/graph/system.hpp"
 #include "sysdpo/io/file.hpp"
@@ -372,11 +373,9 @@ void write_preferences(std::filesystem::path const& path, std::span<preference<S
 
   if (options.images_beside) {
     for (auto const& pair : pairs) line_of(pair);
-    std::uint64_t digest = 0xcbf29ce484222325u;  // FNV-1a
-    for (auto const& tensor : writer.tensors)
-      for (std::byte const byte : tensor.bytes)
-        digest = (digest ^ static_cast<std::uint64_t>(byte)) * 0x100000001b3u;
-    writer.file = fmt::format("{}.{:016x}.safetensors", path.stem().string(), digest);
+    fnv1a digest;
+    for (auto const& tensor : writer.tensors) digest.add(tensor.bytes);
+    writer.file = fmt::format("{}.{}.safetensors", path.stem().string(), digest.text());
     if (!writer.tensors.empty()) write_safetensors(path.parent_path() / writer.file, writer.tensors);
   }
 

@@ -39,11 +39,7 @@ struct transformer_config {
 
 /// \throws error that names the first field that makes no transformer.
 inline void validate(transformer_config const& config) {
-  auto const require = [](bool good, char const* field, auto value, char const* cause) {
-    if (!good)
-      fail({"transformer configuration", std::string(field) + " = " + std::to_string(value), cause,
-            "Correct the configuration"});
-  };
+  setting_check const require{.thing = "transformer configuration", .remedy = "Correct the configuration"};
   require(config.vocabulary > 0, "vocabulary", config.vocabulary, "it must be positive");
   require(config.vocabulary <= std::numeric_limits<std::int32_t>::max(), "vocabulary", config.vocabulary,
           "ids have 32 bits");
