@@ -4,6 +4,7 @@
 #include <sysdpo/core/array_view.hpp>
 #include <sysdpo/core/config.hpp>
 #include <sysdpo/core/error.hpp>
+#include <sysdpo/core/hash.hpp>
 #include <sysdpo/core/philox.hpp>
 #include <sysdpo/core/scalar.hpp>
 
