@@ -56,6 +56,7 @@
 #include <sysdpo/backend/cpu/upsample.hpp>
 #include <sysdpo/backend/cpu/winograd.hpp>
 #include <sysdpo/backend/memory_pool.hpp>
+#include <sysdpo/backend/planned.hpp>
 
 #include <sysdpo/tensor/packed.hpp>
 #include <sysdpo/tensor/parameter.hpp>
@@ -128,9 +129,11 @@
 #include <sysdpo/optim/moving_average.hpp>
 #include <sysdpo/optim/schedule.hpp>
 
+#include <sysdpo/train/audit.hpp>
 #include <sysdpo/train/callbacks.hpp>
 #include <sysdpo/train/checkpoint.hpp>
 #include <sysdpo/train/config_json.hpp>
+#include <sysdpo/train/estimate.hpp>
 #include <sysdpo/train/generate.hpp>
 #include <sysdpo/train/progress.hpp>
 #include <sysdpo/train/rounds.hpp>

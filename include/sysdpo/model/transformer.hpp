@@ -145,7 +145,7 @@ class transformer_model {
             std::to_string(added.count) + " sequences of new tokens were given",
             "Give one a row, empty ones too"});
     check_ids("transformer", "vocabulary", tokens.ids, config_.vocabulary);
-    auto const offsets = added.offsets.to_host();
+    auto const& offsets = added.host_offsets;
     auto lengths = held.lengths;
     std::vector<std::int32_t> last;   // packed row of each growing row's last new token
     std::vector<std::int32_t> grown;  // the growing rows

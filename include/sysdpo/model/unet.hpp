@@ -191,7 +191,7 @@ class unet_model {
   /// The encoder's output at each caption's last token, which sees the whole caption: [R, hidden].
   static variable<Backend, T> last_tokens(tape<Backend, T>& tape, variable<Backend, T> const& condition,
                                           packed_sequences<Backend> const& captions) {
-    auto const offsets = captions.offsets.to_host();
+    auto const& offsets = captions.host_offsets;
     std::vector<std::int32_t> last;
     for (std::size_t i = 1; i < offsets.size(); ++i) {
       if (offsets[i] == offsets[i - 1])
