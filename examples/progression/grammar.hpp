@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <sysdpo/core/error.hpp>
+#include <sysdpo/core/hash.hpp>
 
 #include "attributes.hpp"
 #include "random.hpp"
@@ -171,11 +172,7 @@ struct prompt_sets {
 /// of their text, so that neither depends on the order of enumeration. Each set comes in a fixed shuffled
 /// order.
 inline prompt_sets make_prompts(int per_attribute = 250) {
-  auto const hash = [](std::string_view text) {  // FNV-1a, mixed
-    std::uint64_t h = 0xcbf29ce484222325U;
-    for (char const c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-    return mix(h);
-  };
+  auto const hash = [](std::string_view text) { return mix(sysdpo::fnv1a().add(text).value()); };
   // The poster's prompt first, everything else by hash.
   auto const rank = [&](prompt const& p) { return p.text == poster_prompt ? 0 : hash(p.text); };
   auto const by_rank = [&](prompt const& a, prompt const& b) { return rank(a) < rank(b); };
