@@ -58,6 +58,7 @@ struct trainer_options {
   model_numbers<System> moving_averages{};  ///< decay of each model's average weights; 0 keeps none
   double max_gradient_norm = 1;             ///< of each model's gradient by itself; 0 does not clip
   index_t validate_every = 0;               ///< steps; 0 never
+  index_t draw_noise_every = 0;             ///< steps; costs one more scoring of a batch; 0 never
   std::uint64_t seed = 0;                   ///< of the order of pairs
   std::filesystem::path checkpoints{};      ///< folder of checkpoints; empty keeps none
   index_t checkpoint_every = 100;           ///< steps
@@ -141,7 +142,8 @@ class trainer {
     return run(std::span(listeners.begin(), listeners.size()));
   }
 
-  /// One optimiser step. Returns its metrics; the learning rate is among them.
+  /// One optimiser step. Returns its metrics; the learning rate is among them, and every `draw_noise_every`
+  /// steps the draw noise (loss/metrics.hpp), from the step's first batch scored once more before the update.
   metric_map take_step() {
     policy_->for_each([](auto, auto& model) { model.parameters().clear_gradients(); });
     metric_map metrics;
@@ -152,6 +154,8 @@ class trainer {
       for (auto const& [name, value] : metrics_of<System>(result, options_.loss))
         metrics[name] += value / static_cast<double>(options_.batches_per_step);
       if (!std::isfinite(metrics["loss"])) stop_unsound(first_unsound_node<System>(result), "log-ratio");
+      if (i == 0 && options_.draw_noise_every > 0 && (step_ + 1) % options_.draw_noise_every == 0)
+        metrics.merge(draw_noise_of<System>(result, loss_->score(revisited(batch)), options_.loss));
     }
 
     std::array<double, System::model_count> norms{};
@@ -214,6 +218,8 @@ class trainer {
           "Give at least 1");
     check(options_.max_gradient_norm >= 0, "max_gradient_norm", options_.max_gradient_norm,
           "0 does not clip");
+    check(options_.draw_noise_every >= 0, "draw_noise_every", static_cast<double>(options_.draw_noise_every),
+          "0 never looks at it");
     check(options_.checkpoint_every > 0, "checkpoint_every", static_cast<double>(options_.checkpoint_every),
           "Leave `checkpoints` empty to keep none");
     for (auto const rate : options_.rates.values)
@@ -286,6 +292,12 @@ class trainer {
       batch.push_back(
           {&pairs_[order_[static_cast<std::size_t>(i % size)]], static_cast<std::uint32_t>(epoch)});
     }
+    return batch;
+  }
+
+  /// The batch under visits that no epoch reaches.
+  static std::vector<pair_visit<System>> revisited(std::vector<pair_visit<System>> batch) {
+    for (auto& [pair, visit] : batch) visit += std::uint32_t{1} << 31U;
     return batch;
   }
 
