@@ -4,6 +4,7 @@
 #include <sysdpo/core/array_view.hpp>
 #include <sysdpo/core/config.hpp>
 #include <sysdpo/core/error.hpp>
+#include <sysdpo/core/hash.hpp>
 #include <sysdpo/core/philox.hpp>
 #include <sysdpo/core/scalar.hpp>
 
@@ -21,9 +22,11 @@
 #include <sysdpo/backend/cpu/add_rows.hpp>
 #include <sysdpo/backend/cpu/attention.hpp>
 #include <sysdpo/backend/cpu/backend.hpp>
+#include <sysdpo/backend/cpu/channel_blocks.hpp>
 #include <sysdpo/backend/cpu/check_ids.hpp>
 #include <sysdpo/backend/cpu/concat.hpp>
 #include <sysdpo/backend/cpu/conv2d.hpp>
+#include <sysdpo/backend/cpu/conv2d_geometry.hpp>
 #include <sysdpo/backend/cpu/denoising_loss.hpp>
 #include <sysdpo/backend/cpu/diffusion_step.hpp>
 #include <sysdpo/backend/cpu/elementwise.hpp>
@@ -51,7 +54,9 @@
 #include <sysdpo/backend/cpu/swiglu.hpp>
 #include <sysdpo/backend/cpu/timestep_embedding.hpp>
 #include <sysdpo/backend/cpu/upsample.hpp>
+#include <sysdpo/backend/cpu/winograd.hpp>
 #include <sysdpo/backend/memory_pool.hpp>
+#include <sysdpo/backend/planned.hpp>
 
 #include <sysdpo/tensor/packed.hpp>
 #include <sysdpo/tensor/parameter.hpp>
@@ -124,9 +129,11 @@
 #include <sysdpo/optim/moving_average.hpp>
 #include <sysdpo/optim/schedule.hpp>
 
+#include <sysdpo/train/audit.hpp>
 #include <sysdpo/train/callbacks.hpp>
 #include <sysdpo/train/checkpoint.hpp>
 #include <sysdpo/train/config_json.hpp>
+#include <sysdpo/train/estimate.hpp>
 #include <sysdpo/train/generate.hpp>
 #include <sysdpo/train/progress.hpp>
 #include <sysdpo/train/rounds.hpp>

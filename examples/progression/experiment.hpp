@@ -68,6 +68,33 @@ struct evaluation {
   double malformed_rate = 0;  ///< share of the sequences drawn
 };
 
+/// A hash of what the world says and shows, and of the models: the first examples of each corpus
+/// and the names and shapes of all weights. Cached outcomes carry it in their names, so that a change of
+/// grammar, renderer, corpus or model asks for new ones.
+inline std::string world_fingerprint(std::vector<prompt> const& requests, storybook_models const& models,
+                                     regressor& judge) {
+  sysdpo::fnv1a hash;
+  auto const add = [&](auto const& values) { hash.add(std::as_bytes(std::span(values))); };
+  random_stream random(0);
+  for (int i = 0; i < 100; ++i) {
+    auto const text = draw_author_example(requests, random);
+    add(text.request);
+    for (auto const& caption : text.captions) add(caption);
+    auto const drawn = draw_painter_example(random);
+    add(drawn.caption);
+    add(drawn.image);
+    auto const judged = draw_regressor_example(random);
+    add(judged.image);
+    add(judged.level);
+  }
+  auto const add_shapes = [&](auto const& weights) {
+    for (auto const& weight : weights) hash.add(weight.name).add(to_string(weight.value.extents()));
+  };
+  models.for_each([&](auto, auto const& model) { add_shapes(model.parameters()); });
+  add_shapes(judge.weights());
+  return hash.text();
+}
+
 class experiment {
  public:
   experiment(experiment_settings const& settings, std::filesystem::path results)
@@ -76,6 +103,7 @@ class experiment {
         judge_(1),
         unaligned_(model_sizes(), 1),
         prompts_(make_prompts()),
+        world_(world_fingerprint(prompts_.train, unaligned_, judge_)),
         first_pairs_(static_cast<std::size_t>(settings.seeds) + 1) {
     options_.get<author>() = {.begin = bos, .separator = sep, .end = eos, .sampling = {.max_new_tokens = 24}};
     auto& denoising = options_.get<painter>();
@@ -115,9 +143,8 @@ class experiment {
   }
 
   [[nodiscard]] std::filesystem::path cache(std::string const& kind, std::string const& shaped_by) const {
-    std::uint64_t h = 0xcbf29ce484222325U;  // FNV-1a
-    for (char const c : shaped_by) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-    return results_ / "cache" / fmt::format("{}-{:016x}", kind, h);
+    auto const key = sysdpo::fnv1a().add(world_).add(shaped_by).text();
+    return results_ / "cache" / fmt::format("{}-{}", kind, key);
   }
 
   void pretrain_all() {
@@ -361,6 +388,7 @@ class experiment {
   regressor judge_;
   storybook_models unaligned_;
   prompt_sets prompts_;
+  std::string world_;
   sysdpo::policy_options<storybook> options_;
   std::vector<std::vector<storybook_pair>> first_pairs_;  ///< by seed; 0 is the tuning's
   std::map<std::string, recipe> chosen_;

@@ -1,5 +1,5 @@
 // Pictures for people: 8-bit RGB canvases, a small bitmap font, grids of image strips, PNG files and data
-// URIs. A PNG is encoded in memory first and reaches its path only complete.
+// URIs. A PNG is encoded in memory.
 #pragma once
 
 #include <fmt/format.h>
@@ -9,12 +9,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
-#include <fstream>
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -178,30 +175,6 @@ inline std::vector<std::uint8_t> encode_png(canvas const& image) {
   encode(bytes.data());
   bytes.resize(size);
   return bytes;
-}
-
-/// Writes `bytes` beside `path`, then renames: `path` holds its old content or all of the new. Throws
-/// `sysdpo::error` if the place cannot be written; nothing is left behind.
-inline void write_file(std::filesystem::path const& path, std::span<std::uint8_t const> bytes) {
-  std::filesystem::path partial = path;
-  partial += ".partial";
-  std::ofstream file(partial, std::ios::binary | std::ios::trunc);
-  file.write(reinterpret_cast<char const*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  file.close();
-  std::error_code failure;
-  if (file) std::filesystem::rename(partial, path, failure);
-  if (file && !failure) return;
-  std::error_code ignored;
-  std::filesystem::remove(partial, ignored);
-  sysdpo::fail({.thing = "file to write",
-                .place = path.string(),
-                .cause = failure ? failure.message() : "the file could not be written in full",
-                .remedy = "Check that the folder exists, may be written and has room"});
-}
-
-/// `write_file` for text.
-inline void write_file(std::filesystem::path const& path, std::string_view text) {
-  write_file(path, std::span(reinterpret_cast<std::uint8_t const*>(text.data()), text.size()));
 }
 
 /// Base64 with padding (RFC 4648).

@@ -9,10 +9,13 @@
 #include <cmath>
 #include <cstddef>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include <sysdpo/io/file.hpp>
 
 #include "plot.hpp"
 #include "report_data.hpp"
@@ -277,9 +280,10 @@ inline std::string to_html(report_data const& report) {
 /// Writes report.json, report.html and sequences.png into `folder`, which must exist. Throws `sysdpo::error`
 /// if it cannot.
 inline void write_report(std::filesystem::path const& folder, report_data const& report) {
-  write_file(folder / "report.json", to_json(report).dump(2) + "\n");
-  write_file(folder / "report.html", to_html(report));
-  write_file(folder / "sequences.png", encode_png(draw_sequences(report.strips)));
+  auto const sequences = encode_png(draw_sequences(report.strips));
+  sysdpo::write_file(folder / "report.json", to_json(report).dump(2) + "\n");
+  sysdpo::write_file(folder / "report.html", to_html(report));
+  sysdpo::write_file(folder / "sequences.png", std::as_bytes(std::span(sequences)));
 }
 
 }  // namespace progression

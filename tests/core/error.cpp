@@ -17,6 +17,13 @@ TEST_CASE("an error's text leaves out an empty place and an empty remedy", "[cor
       "beta: it is 0.");
 }
 
+TEST_CASE("a check of settings names the setting and its value", "[core]") {
+  sysdpo::setting_check const require{.thing = "model", .remedy = "Correct it"};
+  REQUIRE_NOTHROW(require(true, "heads", 0, "it must be positive"));
+  REQUIRE_THROWS_WITH(require(false, "heads", 0, "it must be positive"),
+                      "model (heads = 0): it must be positive. Correct it.");
+}
+
 TEST_CASE("fail throws an error that keeps its parts", "[core]") {
   try {
     sysdpo::fail({.thing = "a", .place = "b", .cause = "c", .remedy = "d"});

@@ -63,22 +63,6 @@ TEST_CASE("A picture is drawn to scale, from minus one as black to one as white"
   CHECK_THROWS_AS(draw_picture(to, std::vector<float>(7), 0, 0, 1), sysdpo::error);
 }
 
-TEST_CASE("Files are written whole or not at all") {
-  auto const folder = std::filesystem::temp_directory_path() / "sysdpo_picture_test";
-  std::filesystem::remove_all(folder);
-  CHECK_THROWS_WITH(write_file(folder / "absent" / "a.txt", "text"), Catch::Contains("a.txt"));
-  std::filesystem::create_directories(folder);
-  write_file(folder / "a.txt", "first, longer");
-  write_file(folder / "a.txt", "second");
-  std::ifstream file(folder / "a.txt", std::ios::binary);
-  CHECK(std::string(std::istreambuf_iterator<char>(file), {}) == "second");
-  CHECK(std::distance(std::filesystem::directory_iterator(folder), {}) == 1);
-  std::filesystem::create_directory(folder / "taken");
-  CHECK_THROWS_AS(write_file(folder / "taken", "text"), sysdpo::error);
-  CHECK(std::distance(std::filesystem::directory_iterator(folder), {}) == 2);
-  std::filesystem::remove_all(folder);
-}
-
 TEST_CASE("The grid of sequences has room for every row and panel") {
   std::vector<float> const image(image_values, 0.0F);
   strip_pair const row{.prompt = "a lake",

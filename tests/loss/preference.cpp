@@ -61,6 +61,27 @@ TEST_CASE("the loss of a batch is the closed form over the joint distribution", 
           Approx(margin).epsilon(1e-12));
 }
 
+TEST_CASE("log-probabilities are the policy's, summed over nodes", "[loss]") {
+  auto policy = random_models<skip_system>(1);
+  auto reference = random_models<skip_system>(2);
+  auto const p = joint_of(policy);
+  auto const pairs = some_pairs();
+  double_loss<skip_system> loss(policy, reference, {}, {.beta = 0.7});
+  auto const metrics = sysdpo::metrics_of<skip_system>(loss.score(visits_of(pairs)), loss.options());
+  for (bool const is_chosen : {true, false}) {
+    double expected = 0;
+    for (auto const& pair : pairs) {
+      auto const& side = is_chosen ? pair.chosen : pair.rejected;
+      expected +=
+          std::log(p[static_cast<std::size_t>(sysdpo::get<draft>(side) * 3 + sysdpo::get<answer>(side))]) / 6;
+    }
+    std::string const name = is_chosen ? "logps/chosen" : "logps/rejected";
+    CHECK(metrics.at(name) == Approx(expected).epsilon(1e-12));
+    CHECK(metrics.at("node/draft/" + name) + metrics.at("node/answer/" + name) ==
+          Approx(expected).epsilon(1e-12));
+  }
+}
+
 TEST_CASE("a policy that equals its reference has a loss of exactly log 2", "[loss]") {
   auto policy = random_models<skip_system>(1);
   auto reference = policy;

@@ -12,11 +12,13 @@ struct conv_case {
   index_t images, height, width, channels, outputs, kernel, stride, padding;
 };
 
-// Sizes around the widths of the register tiles, both strides, kernels without and with a border.
+// Sizes around the widths of the register tiles, both strides, kernels without and with a border; of 3×3 with
+// rows that divide by four and such that don't.
 constexpr conv_case cases[] = {{2, 5, 4, 3, 2, 3, 1, 1}, {1, 6, 6, 2, 9, 3, 2, 1}, {2, 5, 5, 4, 5, 3, 2, 1},
                                {2, 3, 3, 5, 3, 1, 1, 0}, {1, 5, 6, 2, 3, 3, 1, 0}, {1, 4, 4, 2, 2, 1, 2, 0},
                                {1, 7, 6, 2, 2, 3, 3, 2}, {1, 4, 5, 2, 2, 2, 2, 0}, {1, 5, 4, 1, 2, 5, 1, 2},
-                               {1, 3, 2, 2, 2, 1, 1, 1}};
+                               {1, 3, 2, 2, 2, 1, 1, 1}, {2, 3, 4, 5, 6, 3, 1, 1}, {1, 3, 6, 4, 4, 3, 1, 0},
+                               {1, 2, 8, 5, 4, 3, 1, 2}, {3, 2, 8, 4, 5, 3, 1, 1}};
 
 }  // namespace
 

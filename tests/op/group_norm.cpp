@@ -36,8 +36,9 @@ TEST_CASE("group_norm takes one variable as gamma and beta", "[op]") {
 TEST_CASE("group_norm gives each group of an image mean 0 and variance 1", "[op]") {
   index_t const images = 3;
   index_t const pixels = 70;
-  index_t const channels = 8;
+  auto const channels = GENERATE(index_t{8}, index_t{60});  // 60: blocks of all widths
   index_t const groups = 4;
+  auto const width = channels / groups;
   auto x = random_tensor<float>({images, 10, 7, channels}, 1, 3.0);
   for (index_t i = 0; i < x.size(); ++i) x.data()[i] += 100.0F;
   auto gamma = random_tensor<float>({channels}, 2);
@@ -50,17 +51,17 @@ TEST_CASE("group_norm gives each group of an image mean 0 and variance 1", "[op]
     for (index_t g = 0; g < groups; ++g) {
       double sum = 0;
       double squares = 0;
-      auto const at = [&](index_t p, index_t c) { return (n * pixels + p) * channels + g * 2 + c; };
+      auto const at = [&](index_t p, index_t c) { return (n * pixels + p) * channels + g * width + c; };
       for (index_t p = 0; p < pixels; ++p)
-        for (index_t c = 0; c < 2; ++c) sum += x.data()[at(p, c)];
-      auto const mean = sum / (2 * pixels);
+        for (index_t c = 0; c < width; ++c) sum += x.data()[at(p, c)];
+      auto const mean = sum / static_cast<double>(width * pixels);
       for (index_t p = 0; p < pixels; ++p)
-        for (index_t c = 0; c < 2; ++c) squares += std::pow(x.data()[at(p, c)] - mean, 2);
-      auto const deviation = std::sqrt(squares / (2 * pixels) + 1e-5);
+        for (index_t c = 0; c < width; ++c) squares += std::pow(x.data()[at(p, c)] - mean, 2);
+      auto const deviation = std::sqrt(squares / static_cast<double>(width * pixels) + 1e-5);
       for (index_t p = 0; p < pixels; ++p)
-        for (index_t c = 0; c < 2; ++c) {
-          auto const u =
-              (x.data()[at(p, c)] - mean) / deviation * gamma.data()[g * 2 + c] + beta.data()[g * 2 + c];
+        for (index_t c = 0; c < width; ++c) {
+          auto const u = (x.data()[at(p, c)] - mean) / deviation * gamma.data()[g * width + c] +
+                         beta.data()[g * width + c];
           REQUIRE(y.data()[at(p, c)] == Approx(u / (1 + std::exp(-u))).margin(2e-5));
         }
     }

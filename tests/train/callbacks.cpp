@@ -74,6 +74,60 @@ TEST_CASE("a training validates, saves its best and stops early", "[callbacks]")
   CHECK(at_best != weights_of(policy));
 }
 
+TEST_CASE("a resumed training stops where the uninterrupted one does and keeps the same best",
+          "[callbacks]") {
+  auto const pairs = ranked_pairs();
+  auto opposite = pairs;
+  for (auto& pair : opposite) std::swap(pair.chosen, pair.rejected);
+  auto const start = random_models<skip_system>(1);
+  auto reference = start;
+  auto options = some_training();
+  options.validate_every = 2;
+  options.checkpoint_every = 1;
+
+  std::vector<sysdpo::index_t> saves;
+  // A process that ends after `stop` steps, or when the callbacks say so; returns the steps done.
+  auto const train = [&](sysdpo::index_t stop) {
+    auto policy = start;
+    tabular_trainer training(policy, reference, {}, pairs, options, opposite);
+    sysdpo::stop_early stopping(3);
+    sysdpo::save_best best([&] { saves.push_back(training.step()); });
+    auto ending = stop_at(stop);
+    return training.run({&stopping, &best, &ending});
+  };
+  REQUIRE(train(100) == 8);
+  auto const expected = std::exchange(saves, {});
+  REQUIRE(expected == std::vector<sysdpo::index_t>{2});
+
+  test::temporary_directory const folder;
+  options.checkpoints = folder / "run";
+  for (sysdpo::index_t const stop : {1, 3, 5}) CHECK(train(stop) == stop);
+  CHECK(train(100) == 8);
+  CHECK(saves == expected);
+}
+
+TEST_CASE("callbacks other than those of the run are refused when it is resumed", "[callbacks]") {
+  test::temporary_directory const folder;
+  auto const pairs = ranked_pairs();
+  auto const start = random_models<skip_system>(1);
+  auto reference = start;
+  auto options = some_training();
+  options.validate_every = 2;
+  options.checkpoints = folder / "run";
+  auto const train = [&](std::initializer_list<sysdpo::callback*> callbacks) {
+    auto policy = start;
+    return tabular_trainer(policy, reference, {}, pairs, options, pairs).run(callbacks);
+  };
+  sysdpo::stop_early stopping(3);
+  auto ending = stop_at(3);
+  train({&ending, &stopping});
+  CHECK_THROWS_WITH(train({&ending}), Contains("/callbacks") && Contains("1 callbacks") && Contains("0 of"));
+  sysdpo::stop_early other(3, "eval/rewards/margins");
+  CHECK_THROWS_WITH(train({&other}), Contains("/callbacks/0/metric") && Contains("eval/rewards/margins"));
+  sysdpo::stop_early same(3);
+  CHECK(train({&same}) == 24);
+}
+
 TEST_CASE("a resumed training writes each step's metrics once", "[callbacks]") {
   test::temporary_directory const folder;
   auto const pairs = ranked_pairs();

@@ -142,6 +142,12 @@ TEST_CASE("a checkpoint of another training is refused with what differs", "[che
   CHECK_THROWS_WITH(resume([](auto& options, auto&...) { options.rates.values[1] = 1; }), Contains("/rates"));
   CHECK_THROWS_WITH(resume([](auto& options, auto&...) { options.steps = 30; }), Contains("/steps"));
   CHECK_THROWS_WITH(resume([](auto&, auto& data, auto&...) { data[3].id = 1000; }), Contains("/pair ids"));
+  CHECK_THROWS_WITH(resume([](auto&, auto& data, auto&...) {
+                      sysdpo::get<answer>(data[3].rejected) = (sysdpo::get<answer>(data[3].rejected) + 1) % 3;
+                    }),
+                    Contains("/pair values"));
+  CHECK_THROWS_WITH(resume([](auto&, auto& data, auto&...) { data[3].weight = 2; }),
+                    Contains("/pair values"));
   CHECK_THROWS_WITH(resume([](auto&, auto& data, auto&...) { data.pop_back(); }), Contains("/pair"));
   CHECK_THROWS_WITH(resume([](auto&, auto&, auto& resumed, auto&) {
                       resumed.template get<draft_table>().parameters().set_trainable(false);

@@ -157,6 +157,25 @@ TEST_CASE("a rate beyond all bounds is noticed at the end too", "[train]") {
   CHECK(sysdpo::detail::checkpoint_steps(folder / "run").empty());
 }
 
+TEST_CASE("draw noise is reported when asked, and asking changes nothing", "[train]") {
+  auto const pairs = ranked_pairs();
+  auto const start = random_models<skip_system>(1);
+  auto reference = start;
+  auto options = some_training();
+  auto quiet = start;
+  tabular_trainer(quiet, reference, {}, pairs, options).run();
+  options.draw_noise_every = 3;
+  auto policy = start;
+  tabular_trainer training(policy, reference, {}, pairs, options);
+  listener listening([](sysdpo::training_event const& event) {
+    CHECK(event.metrics.count("draw_noise") == (event.step % 3 == 0 ? 1 : 0));
+    if (event.step % 3 == 0) CHECK(event.metrics.at("node/draft/draw_noise") == 0);  // it draws nothing
+    return true;
+  });
+  training.run({&listening});
+  CHECK(weights_of(policy) == weights_of(quiet));
+}
+
 TEST_CASE("options out of range are refused by name", "[train]") {
   auto const pairs = ranked_pairs();
   auto policy = random_models<skip_system>(1);

@@ -23,6 +23,16 @@ concept backend = requires(void* to, void const* from, std::size_t bytes) {
   Backend::zero(to, bytes);
 };
 
+/// Whether tensors of the backend hold elements; false where only their memory is counted
+/// (backend/planned.hpp).
+template <class Backend>
+inline constexpr bool holds_values = [] {
+  if constexpr (requires { Backend::holds_values; })
+    return static_cast<bool>(Backend::holds_values);
+  else
+    return true;
+}();
+
 /// The code of operation `Op` on `Backend`: static functions over array_views, `forward` and `backward`.
 /// Primary template left undefined: using an op that a backend lacks is a compile error that names both.
 template <class Op, class Backend>

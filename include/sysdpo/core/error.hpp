@@ -41,4 +41,16 @@ class error : public std::runtime_error {
 /// Throws `error` with `parts`: reads well at the end of a check.
 [[noreturn]] inline void fail(error_parts parts) { throw error(std::move(parts)); }
 
+/// Checks the settings of a `thing`: called with what must hold, a setting's name and value, and what is
+/// wrong if it does not.
+struct setting_check {
+  char const* thing;
+  char const* remedy;
+
+  template <class Value>
+  void operator()(bool holds, char const* name, Value value, char const* cause) const {
+    if (!holds) fail({thing, std::string(name) + " = " + std::to_string(value), cause, remedy});
+  }
+};
+
 }  // namespace sysdpo

@@ -123,10 +123,13 @@ class atomic_file {
 };
 
 /// Writes `content` to `path`, wholly or not at all.
-inline void write_file(std::filesystem::path const& path, std::string_view content) {
+inline void write_file(std::filesystem::path const& path, std::span<std::byte const> content) {
   atomic_file file(path);
   file.write(content);
   file.commit();
+}
+inline void write_file(std::filesystem::path const& path, std::string_view content) {
+  write_file(path, std::as_bytes(std::span(content)));
 }
 
 /// The whole content of a regular file.

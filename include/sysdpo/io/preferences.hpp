@@ -39,6 +39,7 @@
 #include <vector>
 
 #include "sysdpo/core/error.hpp"
+#include "sysdpo/core/hash.hpp"
 #include "sysdpo/graph/preference.hpp"
 #include "sysdpo/graph/system.hpp"
 #include "sysdpo/io/file.hpp"
@@ -120,9 +121,11 @@ struct value_writer {
 template <class Value>
 struct json_format;
 
-template <>
-struct json_format<text> {
-  static text::type read(json_view const& from, value_reader& reader) {
+template <std::same_as<text> Text>
+struct json_format<Text> {
+  using type = typename Text::type;
+
+  static type read(json_view const& from, value_reader& reader) {
     auto const& codec = reader.text();
     if (from.value().is_string()) {
       if (!codec.encode)
@@ -133,13 +136,13 @@ struct json_format<text> {
         from.fail(caught.parts().cause, caught.parts().remedy);
       }
     }
-    text::type ids(from.size());
+    type ids(from.size());
     for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = from.at(i).integer<std::int32_t>(0, codec.size - 1);
     return ids;
   }
 
   // A string where that loses nothing, ids elsewhere.
-  static json write(text::type const& ids, value_writer& writer) {
+  static json write(type const& ids, value_writer& writer) {
     if (writer.text->decode) {
       std::string const words = writer.text->decode(ids);
       if (writer.text->encode(words) == ids) return words;
@@ -179,10 +182,12 @@ struct json_format<category<Categories>> {
   static json write(int value, value_writer&) { return value; }
 };
 
-template <>
-struct json_format<scalar> {
-  static double read(json_view const& from, value_reader&) { return from.number(); }
-  static json write(double value, value_writer& writer) {
+template <std::same_as<scalar> Scalar>
+struct json_format<Scalar> {
+  using type = typename Scalar::type;
+
+  static type read(json_view const& from, value_reader&) { return from.number(); }
+  static json write(type value, value_writer& writer) {
     if (!std::isfinite(value)) writer.fail("it is not finite", "Write finite numbers");
     return value;
   }
@@ -209,12 +214,12 @@ struct json_format<image<Channels, Height, Width>> {
     if (from.contains("tensor")) {
       tensor_view const& tensor = reader.tensor(from);
       if (tensor.shape != shape())
-        from.fail(fmt::format("the tensor '{}' has shape [{}]", tensor.name, fmt::join(tensor.shape, ", ")),
+        from.fail(fmt::format("the tensor '{}' has shape [{}]", tensor.name, detail::list_of(tensor.shape)),
                   remedy());
       copy_elements(tensor, std::span(numbers));
     } else {
       from.allow_only({"shape", "data"});
-      if (from.at("shape").value() != json(shape()))
+      if (!same(from.at("shape").value(), json(shape())))
         from.at("shape").fail(fmt::format("it is {}", from.at("shape").value().dump()), remedy());
       auto const data = from.at("data");
       if (data.size() != numbers.size())
@@ -368,11 +373,9 @@ void write_preferences(std::filesystem::path const& path, std::span<preference<S
 
   if (options.images_beside) {
     for (auto const& pair : pairs) line_of(pair);
-    std::uint64_t digest = 0xcbf29ce484222325u;  // FNV-1a
-    for (auto const& tensor : writer.tensors)
-      for (std::byte const byte : tensor.bytes)
-        digest = (digest ^ static_cast<std::uint64_t>(byte)) * 0x100000001b3u;
-    writer.file = fmt::format("{}.{:016x}.safetensors", path.stem().string(), digest);
+    fnv1a digest;
+    for (auto const& tensor : writer.tensors) digest.add(tensor.bytes);
+    writer.file = fmt::format("{}.{}.safetensors", path.stem().string(), digest.text());
     if (!writer.tensors.empty()) write_safetensors(path.parent_path() / writer.file, writer.tensors);
   }
 

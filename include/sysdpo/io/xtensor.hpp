@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 #include <xtensor/xadapt.hpp>
@@ -57,41 +59,44 @@ template <int Channels, int Height, int Width>
 [[nodiscard]] auto as_xtensor(pixels<Channels, Height, Width> const& image) {
   if (image.empty())
     fail({.thing = "as_xtensor", .place = "image", .cause = "it is empty", .remedy = "Give it pixels first"});
-  return as_xtensor<3>(array_view<float const>{image.values().data(), {Height, Width, Channels}});
+  using pixel = std::remove_reference_t<decltype(image.values().front())>;
+  return as_xtensor<3>(array_view<pixel>{image.values().data(), {Height, Width, Channels}});
 }
 
 /// An image from an xtensor expression of shape [height, width, channels].
 template <class Image, class Expression>
 [[nodiscard]] typename Image::type to_image(xt::xexpression<Expression> const& expression) {
-  xt::xarray<float, xt::layout_type::row_major> const array = expression.derived_cast();
+  using pixel = std::remove_cvref_t<decltype(typename Image::type().values().front())>;
+  xt::xarray<pixel, xt::layout_type::row_major> const array = expression.derived_cast();
   std::array<std::size_t, 3> const expected{Image::height, Image::width, Image::channels};
   if (!std::ranges::equal(array.shape(), expected))
     fail({.thing = "to_image",
           .place = fmt::format("array of shape [{}]", fmt::join(array.shape(), ", ")),
           .cause = fmt::format("the image has shape [{}]", fmt::join(expected, ", ")),
           .remedy = "Give height, width and channels, in this order"});
-  return typename Image::type(std::vector<float>(array.data(), array.data() + array.size()));
+  return typename Image::type(std::vector<pixel>(array.data(), array.data() + array.size()));
 }
 
-/// Texts as a batch [texts, longest], rows filled up with `padding`.
-[[nodiscard]] inline xt::xtensor<std::int32_t, 2> to_token_batch(std::span<text::type const> texts,
-                                                                 std::int32_t padding) {
+/// Texts as a batch [texts, longest] of ids of type `Id`, rows filled up with `padding`.
+template <std::integral Id = std::int32_t>
+[[nodiscard]] xt::xtensor<Id, 2> to_token_batch(std::span<text::type const> texts, Id padding) {
   std::size_t longest = 0;
   for (auto const& ids : texts) longest = std::max(longest, ids.size());
-  xt::xtensor<std::int32_t, 2> batch(std::array<std::size_t, 2>{texts.size(), longest}, padding);
+  xt::xtensor<Id, 2> batch(std::array<std::size_t, 2>{texts.size(), longest}, padding);
   for (std::size_t row = 0; row < texts.size(); ++row)
     std::ranges::copy(texts[row], batch.data() + row * longest);
   return batch;
 }
 
 /// The texts of a batch [texts, longest]: each row without the `padding` at its end.
-[[nodiscard]] inline std::vector<text::type> to_texts(xt::xtensor<std::int32_t, 2> const& batch,
-                                                      std::int32_t padding) {
+template <std::integral Id>
+[[nodiscard]] std::vector<text::type> to_texts(xt::xtensor<Id, 2> const& batch,
+                                               std::type_identity_t<Id> padding) {
   std::vector<text::type> texts;
   std::size_t const longest = batch.shape(1);
   for (std::size_t row = 0; row < batch.shape(0); ++row) {
-    std::int32_t const* const begin = batch.data() + row * longest;
-    std::int32_t const* end = begin + longest;
+    Id const* const begin = batch.data() + row * longest;
+    Id const* end = begin + longest;
     while (end != begin && end[-1] == padding) --end;
     texts.emplace_back(begin, end);
   }

@@ -20,6 +20,9 @@ using metric_map = std::map<std::string, double>;
 /// rewards/accuracies         share of pairs with A(chosen) > A(rejected)
 /// node/<name>/rewards/…      the same for β·c_k·r_k of each node that is scored, and
 /// node/<name>/rewards/margins_std   its standard deviation over the pairs of the batch
+/// node/<name>/logps/chosen, rejected   mean log p of each side under the policy, of nodes that score it
+/// exactly logps/chosen, rejected     their sum over such nodes; no part of a node that scores a bound is in
+/// it
 template <class System, class Backend, class T, class Link>
 [[nodiscard]] metric_map metrics_of(preference_result<Backend, T> const& result,
                                     preference_options<System, Link> const& options) {
@@ -51,6 +54,18 @@ template <class System, class Backend, class T, class Link>
     return std::sqrt(std::max(0.0, squares / count - margin * margin));
   };
 
+  auto const references = result.references.to_host();
+  auto const add_log_probs = [&](std::string const& prefix, std::size_t first) {
+    for (std::size_t side = 0; side < 2; ++side) {
+      double sum = 0;
+      for (auto i = first + side * pairs; i < first + (side + 1) * pairs; ++i)
+        sum += static_cast<double>(references[i]) + static_cast<double>(ratios[i]);
+      auto const name = std::string("logps/") + (side == 0 ? "chosen" : "rejected");
+      metrics[prefix + name] = sum / count;
+      metrics[name] += sum / count;
+    }
+  };
+
   double loss = 0;
   for (auto const value : losses) loss += value;
   metrics["loss"] = loss / count;
@@ -59,10 +74,51 @@ template <class System, class Backend, class T, class Link>
     using declaration = typename decltype(node)::node;
     if constexpr (is_scored<typename declaration::policy>) {
       auto const prefix = "node/" + std::string(name_of<typename declaration::name>()) + "/";
-      auto const* const chosen = ratios.data() + System::slot_of[node] * 2 * pairs;
+      auto const first = System::slot_of[node] * 2 * pairs;
+      if (!std::isnan(static_cast<double>(references[first]))) add_log_probs(prefix, first);
+      auto const* const chosen = ratios.data() + first;
       metrics[prefix + "rewards/margins_std"] =
           add(prefix, options.beta * options.scales.values[node], chosen, chosen + pairs);
     }
+  });
+  return metrics;
+}
+
+/// The noise that random draws alone put into margins, from two scorings of one batch with the same weights
+/// under different visits:
+///
+///   node/<name>/draw_noise   sqrt(mean over pairs of (m − m')² / 2), m and m' the node's β·c_k·(r(chosen) −
+///                            r(rejected)) in the two
+///   draw_noise               the same for the whole margin
+///
+/// The two are independent draws of one distribution a pair, so that (m − m')² / 2 is an unbiased estimate of
+/// its variance: of a margin as the loss uses it, averaged over all K draws of a row. Nodes that draw nothing
+/// have 0.
+template <class System, class Backend, class T, class Link>
+[[nodiscard]] metric_map draw_noise_of(preference_result<Backend, T> const& result,
+                                       preference_result<Backend, T> const& again,
+                                       preference_options<System, Link> const& options) {
+  metric_map metrics;
+  auto const pairs = static_cast<std::size_t>(result.losses.size());
+  auto const add = [&](std::string const& name, double factor, auto const& a, auto const& b,
+                       std::size_t first) {
+    double squares = 0;
+    for (auto p = first; p < first + pairs; ++p) {
+      auto const difference = static_cast<double>(a[p]) - static_cast<double>(a[p + pairs]) -
+                              (static_cast<double>(b[p]) - static_cast<double>(b[p + pairs]));
+      squares += difference * difference;
+    }
+    metrics[name] = factor * std::sqrt(squares / (2 * static_cast<double>(pairs)));
+  };
+  add("draw_noise", options.beta, result.scores.to_host(), again.scores.to_host(), 0);
+  auto const ratios = result.ratios.to_host();
+  auto const others = again.ratios.to_host();
+  for_each_node<System>([&](auto node) {
+    using declaration = typename decltype(node)::node;
+    if constexpr (is_scored<typename declaration::policy>)
+      add("node/" + std::string(name_of<typename declaration::name>()) + "/draw_noise",
+          options.beta * std::abs(options.scales.values[node]), ratios, others,
+          System::slot_of[node] * 2 * pairs);
   });
   return metrics;
 }

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <limits>
 #include <span>
 #include <string>
 #include <utility>
@@ -55,7 +56,10 @@ struct pair_visit {
 /// What a batch gave, on the backend; read it on the host through `loss/metrics.hpp`.
 template <class Backend, class T>
 struct preference_result {
-  tensor<Backend, T> ratios;       ///< [slots, 2, pairs], side 0 chosen; slots order nodes as System::slot_of
+  tensor<Backend, T> ratios;  ///< [slots, 2, pairs], side 0 chosen; slots order nodes as System::slot_of
+  /// [slots, 2, pairs]: the reference's log p, NaN for nodes that are not scored or score a bound only. With
+  /// `ratios` it gives the policy's log p.
+  tensor<Backend, T> references;
   tensor<Backend, double> scores;  ///< [2, pairs]: A of each side
   tensor<Backend, double> losses;  ///< [pairs], weighted by the pairs' weights
 };
@@ -159,6 +163,21 @@ class preference_loss {
                                                                std::declval<options_of<Policy> const&>(),
                                                                std::declval<std::span<Row const>>()));
   };
+
+  /// Whether the reference's record of a group is its log p.
+  template <std::size_t Group>
+  static constexpr bool records_log_prob = [] {
+    using policy_type = policy_of<Group>;
+    if constexpr (is_scored<policy_type>) {
+      using row = row_type<node_in_group<Group>>;
+      using model = typename record_of<policy_type, row>::model;
+      return policy_type::loss_is == loss_kind::exact &&
+             !scores_log_ratio<policy_type, std::remove_reference_t<model>, tape<Backend, T>,
+                               std::span<row const>>;
+    } else {
+      return false;
+    }
+  }();
 
   /// A group's rows, [active members, 2, pairs], and what pass 1 left for the backward pass, piece by piece.
   template <std::size_t Group>
@@ -279,14 +298,21 @@ class preference_loss {
   std::pair<result_type, tensor<Backend, T>> fold(batch_type batch, double divisor) {
     auto const pairs = static_cast<index_t>(batch.size());
     auto const slots = static_cast<index_t>(System::node_count);
+    std::vector<T> const unknown(static_cast<std::size_t>(slots * 2 * pairs),
+                                 std::numeric_limits<T>::quiet_NaN());
     result_type result{.ratios = tensor<Backend, T>::zeros({slots, 2, pairs}),
+                       .references = tensor<Backend, T>::from_host({slots, 2, pairs}, unknown),
                        .scores = tensor<Backend, double>({2, pairs}),
                        .losses = tensor<Backend, double>({pairs})};
     for_each_group([&](auto group) {
       for_each_part<group>(pairs, [&](index_t slot_element, auto const& state, std::size_t piece,
                                       index_t piece_element, index_t count) {
+        auto const bytes = static_cast<std::size_t>(count) * sizeof(T);
         Backend::copy(result.ratios.data() + slot_element, state.ratios[piece].value().data() + piece_element,
-                      static_cast<std::size_t>(count) * sizeof(T));
+                      bytes);
+        if constexpr (records_log_prob<group>)
+          Backend::copy(result.references.data() + slot_element, state.records[piece].data() + piece_element,
+                        bytes);
       });
     });
 

@@ -28,11 +28,8 @@ struct caption_encoder_config {
 
 /// \throws error that names the first field that makes no encoder.
 inline void validate(caption_encoder_config const& config) {
-  auto const require = [](bool good, char const* field, index_t value, char const* cause) {
-    if (!good)
-      fail({"caption encoder configuration", std::string(field) + " = " + std::to_string(value), cause,
-            "Correct the configuration"});
-  };
+  setting_check const require{.thing = "caption encoder configuration",
+                              .remedy = "Correct the configuration"};
   require(config.vocabulary > 0, "vocabulary", config.vocabulary, "it must be positive");
   require(config.hidden > 0, "hidden", config.hidden, "it must be positive");
   require(config.layers >= 0, "layers", config.layers, "it must not be negative");

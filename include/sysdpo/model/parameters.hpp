@@ -41,6 +41,10 @@ class parameter_set {
     for (auto const& weight : weights_)
       if (weight.name == name)
         fail({"parameter_set", name, "the name is taken", "Give every weight its own name"});
+    if constexpr (!holds_values<Backend>) {
+      weights_.push_back({std::move(name), tensor<Backend, stored>(extents)});
+      return weights_.back();
+    }
     std::vector<float> normals(static_cast<std::size_t>(extents.size()), 0.0F);
     if (start.deviation != 0)
       fill_normal(normals,

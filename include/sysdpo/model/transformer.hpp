@@ -39,11 +39,7 @@ struct transformer_config {
 
 /// \throws error that names the first field that makes no transformer.
 inline void validate(transformer_config const& config) {
-  auto const require = [](bool good, char const* field, auto value, char const* cause) {
-    if (!good)
-      fail({"transformer configuration", std::string(field) + " = " + std::to_string(value), cause,
-            "Correct the configuration"});
-  };
+  setting_check const require{.thing = "transformer configuration", .remedy = "Correct the configuration"};
   require(config.vocabulary > 0, "vocabulary", config.vocabulary, "it must be positive");
   require(config.vocabulary <= std::numeric_limits<std::int32_t>::max(), "vocabulary", config.vocabulary,
           "ids have 32 bits");
@@ -149,7 +145,7 @@ class transformer_model {
             std::to_string(added.count) + " sequences of new tokens were given",
             "Give one a row, empty ones too"});
     check_ids("transformer", "vocabulary", tokens.ids, config_.vocabulary);
-    auto const offsets = added.offsets.to_host();
+    auto const& offsets = added.host_offsets;
     auto lengths = held.lengths;
     std::vector<std::int32_t> last;   // packed row of each growing row's last new token
     std::vector<std::int32_t> grown;  // the growing rows

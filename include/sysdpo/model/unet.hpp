@@ -36,11 +36,7 @@ struct unet_config {
 
 /// \throws error that names the first field that makes no UNet.
 inline void validate(unet_config const& config) {
-  auto const require = [](bool good, char const* field, auto value, char const* cause) {
-    if (!good)
-      fail({"UNet configuration", std::string(field) + " = " + std::to_string(value), cause,
-            "Correct the configuration"});
-  };
+  setting_check const require{.thing = "UNet configuration", .remedy = "Correct the configuration"};
   auto const levels = config.block_out_channels.size();
   require(config.in_channels > 0, "in_channels", config.in_channels, "it must be positive");
   require(config.out_channels > 0, "out_channels", config.out_channels, "it must be positive");
@@ -195,7 +191,7 @@ class unet_model {
   /// The encoder's output at each caption's last token, which sees the whole caption: [R, hidden].
   static variable<Backend, T> last_tokens(tape<Backend, T>& tape, variable<Backend, T> const& condition,
                                           packed_sequences<Backend> const& captions) {
-    auto const offsets = captions.offsets.to_host();
+    auto const& offsets = captions.host_offsets;
     std::vector<std::int32_t> last;
     for (std::size_t i = 1; i < offsets.size(); ++i) {
       if (offsets[i] == offsets[i - 1])

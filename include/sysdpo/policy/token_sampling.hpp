@@ -39,17 +39,12 @@ struct sampled_tokens {
 
 /// \throws error that names the first option out of range.
 inline void validate(token_sampling const& options) {
-  auto const require = [](bool good, char const* option, double value, char const* cause) {
-    if (!good)
-      fail({"token sampling", std::string(option) + " = " + std::to_string(value), cause,
-            "Correct the option"});
-  };
+  setting_check const require{.thing = "token sampling", .remedy = "Correct the option"};
   require(options.temperature > 0 && std::isfinite(options.temperature), "temperature", options.temperature,
           "it must be positive; `greedy` chooses the most probable token");
   require(options.top_k >= 0, "top_k", options.top_k, "it must not be negative");
   require(options.top_p > 0 && options.top_p <= 1, "top_p", options.top_p, "it must lie in (0, 1]");
-  require(options.max_new_tokens >= 0, "max_new_tokens", static_cast<double>(options.max_new_tokens),
-          "it must not be negative");
+  require(options.max_new_tokens >= 0, "max_new_tokens", options.max_new_tokens, "it must not be negative");
 }
 
 /// Chooses tokens from logits; keeps its working memory from call to call.

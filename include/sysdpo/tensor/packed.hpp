@@ -17,9 +17,10 @@ namespace sysdpo {
 template <class Backend>
 struct packed_sequences {
   tensor<Backend, std::int32_t> offsets;
-  index_t count = 0;    ///< sequences, empty ones included
-  index_t total = 0;    ///< rows of the packed array
-  index_t longest = 0;  ///< rows of the longest sequence
+  std::vector<std::int32_t> host_offsets;  ///< the same on the host, so that nobody need read them back
+  index_t count = 0;                       ///< sequences, empty ones included
+  index_t total = 0;                       ///< rows of the packed array
+  index_t longest = 0;                     ///< rows of the longest sequence
 };
 
 /// Token ids of packed sequences: `ids` [total].
@@ -32,9 +33,10 @@ struct packed_tokens {
 /// Sequences of the given lengths, end to end. \throws error on a negative length or more than 2³¹ − 1 rows.
 template <class Backend>
 [[nodiscard]] packed_sequences<Backend> pack_lengths(std::span<index_t const> lengths) {
-  std::vector<std::int32_t> offsets{0};
-  offsets.reserve(lengths.size() + 1);
   packed_sequences<Backend> packed;
+  auto& offsets = packed.host_offsets;
+  offsets.reserve(lengths.size() + 1);
+  offsets.push_back(0);
   packed.count = static_cast<index_t>(lengths.size());
   for (auto const length : lengths) {
     packed.total += length;

@@ -42,8 +42,10 @@ class vocabulary {
   }
 
   void save(std::filesystem::path const& path) const {
-    auto const all = std::span(words_);
-    write_json(path, {{"special", all.first(special_count_)}, {"words", all.subspan(special_count_)}});
+    json document = {{"special", json::array()}, {"words", json::array()}};
+    for (std::size_t i = 0; i < words_.size(); ++i)
+      document[i < special_count_ ? "special" : "words"].push_back(words_[i]);
+    write_json(path, document);
   }
 
   /// The number of ids.

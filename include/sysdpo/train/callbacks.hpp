@@ -36,6 +36,13 @@ class callback {
 
   /// After every step. Return false to end the training here.
   virtual bool on_step(training_event const& event) = 0;
+
+  /// What a resumed training must hand to `load_state`; null, the default, for nothing. Checkpoints keep the
+  /// states of callbacks in the order in which `run` was given these.
+  [[nodiscard]] virtual json save_state() const { return nullptr; }
+
+  /// Goes on from a state of `save_state`; called before a resumed training's first step.
+  virtual void load_state(json_view const&) {}
 };
 
 /// Shows a progress bar with the loss and the accuracy.
@@ -116,6 +123,22 @@ class best_of {
     return true;
   }
 
+  [[nodiscard]] json save_state() const {
+    json state;
+    state["metric"] = metric_;
+    state["best"] = std::isfinite(best_) ? json(sign_ * best_) : json(nullptr);
+    return state;
+  }
+
+  void load_state(json_view const& state) {
+    if (auto const saved = state.at("metric").string(); saved != metric_)
+      state.at("metric").fail(
+          fmt::format("the callback saved here watched {}, this one watches {}", saved, metric_),
+          "Give the callbacks of the run that is resumed, in their order");
+    best_ = state.at("best").value().is_null() ? std::numeric_limits<double>::infinity()
+                                               : sign_ * state.at("best").number();
+  }
+
  private:
   std::string metric_;
   double sign_;
@@ -124,7 +147,7 @@ class best_of {
 
 }  // namespace detail
 
-/// Ends the training after `patience` validations in a row without an improvement.
+/// Ends the training after `patience` validations in a row without an improvement; a resumed one counts on.
 class stop_early final : public callback {
  public:
   stop_early(int patience, std::string metric = "eval/loss", better direction = better::lower,
@@ -132,9 +155,18 @@ class stop_early final : public callback {
       : best_(std::move(metric), direction), patience_(patience), margin_(margin) {}
 
   bool on_step(training_event const& event) override {
-    if (!event.validated) return true;
-    waited_ = best_.improves(event, margin_) ? 0 : waited_ + 1;
+    if (event.validated) waited_ = best_.improves(event, margin_) ? 0 : waited_ + 1;
     return waited_ < patience_;
+  }
+
+  [[nodiscard]] json save_state() const override {
+    auto state = best_.save_state();
+    state["waited"] = waited_;
+    return state;
+  }
+  void load_state(json_view const& state) override {
+    best_.load_state(state);
+    waited_ = state.at("waited").integer<int>(0);
   }
 
  private:
@@ -144,7 +176,7 @@ class stop_early final : public callback {
   int waited_ = 0;
 };
 
-/// Calls `save` after every validation that beats the ones before.
+/// Calls `save` after every validation that beats the ones before, those before a resumption included.
 class save_best final : public callback {
  public:
   explicit save_best(std::function<void()> save, std::string metric = "eval/loss",
@@ -155,6 +187,9 @@ class save_best final : public callback {
     if (event.validated && best_.improves(event)) save_();
     return true;
   }
+
+  [[nodiscard]] json save_state() const override { return best_.save_state(); }
+  void load_state(json_view const& state) override { best_.load_state(state); }
 
  private:
   std::function<void()> save_;

@@ -2,7 +2,7 @@
 //
 //   <root>/step-00000100/   a saved system (train/system_folder.hpp), and
 //     <model>/optimizer.safetensors   AdamW's moments and step count, the moving average if there is one
-//     trainer.json                    the step and the fingerprint of the training
+//     trainer.json                    the step, the states of callbacks, and the training's fingerprint
 //
 // A checkpoint is written as "step-….partial", flushed to the disk file by file, then renamed: a folder
 // without that suffix is whole, whenever the process was killed. The newest is loaded; one more is kept
@@ -14,7 +14,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <concepts>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -52,7 +54,7 @@ inline std::vector<index_t> checkpoint_steps(std::filesystem::path const& root) 
   if (!std::filesystem::is_directory(root)) return steps;
   for (auto const& entry : std::filesystem::directory_iterator(root))
     if (auto const step = step_of(entry.path().filename().string())) steps.push_back(*step);
-  std::ranges::sort(steps, std::greater{});
+  std::sort(steps.begin(), steps.end(), std::greater{});
   return steps;
 }
 
@@ -139,11 +141,12 @@ void load_optimizer(std::filesystem::path const& path, adamw<Backend, Precision>
 }
 
 /// Fails if `saved`, an object, differs from `current`, and says where.
-inline void check_fingerprint(json_view const& saved, json const& current) {
+template <std::same_as<json> Json>
+void check_fingerprint(json_view const& saved, Json const& current) {
   auto const remedy =
       "Continue with the options and data of the run, or choose another folder of checkpoints";
   for (auto const& [key, value] : current.items())
-    if (saved.at(key).value() != value)
+    if (!same(saved.at(key).value(), value))
       saved.at(key).fail(fmt::format("the checkpoint belongs to a training with {} where this one has {}",
                                      saved.at(key).value().dump(), value.dump()),
                          remedy);
@@ -153,17 +156,23 @@ inline void check_fingerprint(json_view const& saved, json const& current) {
 
 }  // namespace detail
 
-/// Saves the state after `step` steps below `root`, then removes checkpoints older than the last two.
+/// Where a training stood.
+struct training_position {
+  index_t step = 0;
+  json callbacks = json::array();  ///< their states (train/callbacks.hpp)
+};
+
+/// Saves the state at `position` below `root`, then removes checkpoints older than the last two.
 /// `optimizers[i]` belongs to model i; `fingerprint` is an object of what a continuation must agree on.
 /// \throws error if the disk is full or not writable; earlier checkpoints are then untouched.
 template <class System, class Backend, class Precision>
-void save_checkpoint(std::filesystem::path const& root, index_t step,
+void save_checkpoint(std::filesystem::path const& root, training_position const& position,
                      models<System, Backend, Precision> const& models,
                      std::span<adamw<Backend, Precision> const> optimizers,
                      moving_averages<System, Backend, Precision> const& averages, json const& fingerprint) {
   detail::create_folder(root);
   detail::remove_leftovers(root);
-  auto const folder = detail::checkpoint_folder(root, step);
+  auto const folder = detail::checkpoint_folder(root, position.step);
   auto const partial = std::filesystem::path(folder.string() + ".partial");
   try {
     detail::create_folder(partial);
@@ -173,7 +182,8 @@ void save_checkpoint(std::filesystem::path const& root, index_t step,
       detail::save_optimizer(place / "optimizer.safetensors", optimizers[index], averages[index],
                              model.parameters());
     });
-    write_json(partial / "trainer.json", {{"step", step}, {"fingerprint", fingerprint}});
+    write_json(partial / "trainer.json",
+               {{"step", position.step}, {"callbacks", position.callbacks}, {"fingerprint", fingerprint}});
     detail::write_system(partial, models, nullptr);
     detail::replace_folder(partial, folder);
   } catch (...) {
@@ -186,14 +196,13 @@ void save_checkpoint(std::filesystem::path const& root, index_t step,
     detail::remove_checkpoint(detail::checkpoint_folder(root, steps[i]));
 }
 
-/// Loads the newest checkpoint below `root` and returns its step, or nothing where there is none.
+/// Loads the newest checkpoint below `root` and returns where it stands, or nothing where there is none.
 /// \throws error if it belongs to a training with another fingerprint or is damaged.
 template <class System, class Backend, class Precision>
-[[nodiscard]] std::optional<index_t> load_checkpoint(std::filesystem::path const& root,
-                                                     models<System, Backend, Precision>& models,
-                                                     std::span<adamw<Backend, Precision>> optimizers,
-                                                     moving_averages<System, Backend, Precision>& averages,
-                                                     json const& fingerprint) {
+[[nodiscard]] std::optional<training_position> load_checkpoint(
+    std::filesystem::path const& root, models<System, Backend, Precision>& models,
+    std::span<adamw<Backend, Precision>> optimizers, moving_averages<System, Backend, Precision>& averages,
+    json const& fingerprint) {
   auto const steps = detail::checkpoint_steps(root);
   if (steps.empty()) return std::nullopt;
   auto const folder = detail::checkpoint_folder(root, steps.front());
@@ -204,7 +213,8 @@ template <class System, class Backend, class Precision>
                            optimizers[index], averages[index], model.parameters());
   });
   load_system(folder, models);
-  return document.root().at("step").integer<index_t>(0);
+  return training_position{.step = document.root().at("step").template integer<index_t>(0),
+                           .callbacks = document.root().at("callbacks").value()};
 }
 
 }  // namespace sysdpo

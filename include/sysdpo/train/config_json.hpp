@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -24,6 +25,9 @@ namespace sysdpo {
 template <class Config>
 struct config_format;
 
+// The library's own specialisations are constrained templates: whoever saves and loads nothing does not pay
+// for compiling them.
+
 namespace detail {
 
 /// Fails unless `key` says `value`: a setting that changes what the model computes and of which nothing else
@@ -31,7 +35,7 @@ namespace detail {
 template <class Value>
 void demand_value(json_view const& config, std::string const& key, Value const& value) {
   auto const setting = config.at(key);
-  if (setting.value() != json(value))
+  if (!same(setting.value(), json(value)))
     setting.fail(fmt::format("{} is not supported", setting.value().dump()),
                  fmt::format("Use a model with {}", json(value).dump()));
 }
@@ -50,16 +54,16 @@ T value_or(json_view const& config, std::string const& key, T otherwise, Read&& 
 
 }  // namespace detail
 
-template <>
-struct config_format<table_config> {
-  static json write(table_config const& config) {
+template <std::same_as<table_config> Config>
+struct config_format<Config> {
+  static json write(Config const& config) {
     return {{"model_type", "table"},
             {"contexts", config.contexts},
             {"categories", config.categories},
             {"initial_deviation", config.initial_deviation}};
   }
 
-  static table_config read(json_view const& config) {
+  static Config read(json_view const& config) {
     config.allow_only({"model_type", "contexts", "categories", "initial_deviation"});
     detail::demand_default(config, "model_type", "table");
     return {.contexts = config.at("contexts").integer<index_t>(1),
@@ -71,9 +75,9 @@ struct config_format<table_config> {
 
 /// The config.json of LlamaForCausalLM. Of its keys, those that only concern training or generation are
 /// passed over, those that would change the architecture must have the value that is implemented.
-template <>
-struct config_format<transformer_config> {
-  static json write(transformer_config const& config) {
+template <std::same_as<transformer_config> Config>
+struct config_format<Config> {
+  static json write(Config const& config) {
     return {{"architectures", {config.causal ? "LlamaForCausalLM" : "LlamaModel"}},
             {"model_type", "llama"},
             {"hidden_act", "silu"},
@@ -90,7 +94,7 @@ struct config_format<transformer_config> {
             {"is_decoder", config.causal}};
   }
 
-  static transformer_config read(json_view const& config) {
+  static Config read(json_view const& config) {
     config.allow_only({"architectures", "model_type", "hidden_act", "vocab_size", "hidden_size",
                        "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "intermediate_size",
                        "max_position_embeddings", "rope_theta", "rms_norm_eps", "tie_word_embeddings",
@@ -129,9 +133,9 @@ struct config_format<transformer_config> {
 };
 
 /// CLIPTextConfig, for an encoder whose tokens see their whole caption and whose activation is SiLU.
-template <>
-struct config_format<caption_encoder_config> {
-  static json write(caption_encoder_config const& config) {
+template <std::same_as<caption_encoder_config> Config>
+struct config_format<Config> {
+  static json write(Config const& config) {
     return {{"model_type", "clip_text_model"},
             {"hidden_act", "silu"},
             {"is_causal", false},
@@ -144,7 +148,7 @@ struct config_format<caption_encoder_config> {
             {"layer_norm_eps", config.norm_epsilon}};
   }
 
-  static caption_encoder_config read(json_view const& config) {
+  static Config read(json_view const& config) {
     config.allow_only({"model_type", "hidden_act", "is_causal", "vocab_size", "hidden_size",
                        "num_hidden_layers", "num_attention_heads", "intermediate_size",
                        "max_position_embeddings", "layer_norm_eps"});
@@ -165,9 +169,9 @@ struct config_format<caption_encoder_config> {
 };
 
 /// The config.json of UNet2DConditionModel, with the caption encoder's under "text_encoder".
-template <>
-struct config_format<unet_config> {
-  static json write(unet_config const& config) {
+template <std::same_as<unet_config> Config>
+struct config_format<Config> {
+  static json write(Config const& config) {
     auto down = json::array();
     auto up = json::array();
     for (bool const attends : config.cross_attention) {
@@ -192,7 +196,7 @@ struct config_format<unet_config> {
             {"text_encoder", config_format<caption_encoder_config>::write(config.caption_encoder)}};
   }
 
-  static unet_config read(json_view const& config) {
+  static Config read(json_view const& config) {
     config.allow_only({"_class_name", "_diffusers_version", "act_fn", "mid_block_type", "in_channels",
                        "out_channels", "sample_size", "block_out_channels", "down_block_types",
                        "up_block_types", "layers_per_block", "attention_head_dim", "norm_num_groups",

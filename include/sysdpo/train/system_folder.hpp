@@ -104,7 +104,7 @@ void check_declarations(json_view const& root) {
       saved.fail(fmt::format("{} are saved where the system has {}", saved.size(), expected[kind].size()),
                  "Load it into the system that was saved");
     for (std::size_t i = 0; i < saved.size(); ++i)
-      if (saved.at(i).value() != expected[kind][i])
+      if (!same(saved.at(i).value(), expected[kind][i]))
         saved.at(i).fail(fmt::format("{} is saved where the system has {}", saved.at(i).value().dump(),
                                      expected[kind][i].dump()),
                          "Load it into the system that was saved");
@@ -117,7 +117,7 @@ void check_config(std::filesystem::path const& file, Config const& config) {
   auto const wanted = config_format<Config>::write(config);
   auto const saved = config_format<Config>::write(read_config<Config>(file));
   for (auto const& [key, value] : wanted.items())
-    if (saved.at(key) != value)
+    if (!same(saved.at(key), value))
       fail({"model configuration", fmt::format("{}, /{}", file.string(), key),
             fmt::format("{} is saved where the model has {}", saved.at(key).dump(), value.dump()),
             "Build the models with the saved configuration"});

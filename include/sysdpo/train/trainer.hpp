@@ -11,14 +11,15 @@
 
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
+#include "sysdpo/core/hash.hpp"
 #include "sysdpo/loss/metrics.hpp"
 #include "sysdpo/loss/preference.hpp"
 #include "sysdpo/optim/adamw.hpp"
@@ -57,10 +58,29 @@ struct trainer_options {
   model_numbers<System> moving_averages{};  ///< decay of each model's average weights; 0 keeps none
   double max_gradient_norm = 1;             ///< of each model's gradient by itself; 0 does not clip
   index_t validate_every = 0;               ///< steps; 0 never
+  index_t draw_noise_every = 0;             ///< steps; costs one more scoring of a batch; 0 never
   std::uint64_t seed = 0;                   ///< of the order of pairs
   std::filesystem::path checkpoints{};      ///< folder of checkpoints; empty keeps none
   index_t checkpoint_every = 100;           ///< steps
 };
+
+namespace detail {
+
+/// Adds a node's value to a hash: numbers, images, and ranges of such, each with its length. Of a value type
+/// of one's own that is none of these nothing is added.
+template <class Value>
+void add_value(fnv1a& hash, Value const& value) {
+  if constexpr (std::is_arithmetic_v<Value>) {
+    hash.add(std::as_bytes(std::span(&value, 1)));
+  } else if constexpr (requires { value.values(); }) {
+    add_value(hash, value.values());
+  } else if constexpr (std::ranges::sized_range<Value const>) {
+    add_value(hash, static_cast<std::uint64_t>(std::ranges::size(value)));
+    for (auto const& element : value) add_value(hash, element);
+  }
+}
+
+}  // namespace detail
 
 template <class System, class Backend, class Precision = precision<float>, preference_link Link = logistic>
 class trainer {
@@ -87,14 +107,20 @@ class trainer {
       lock_.emplace(options.checkpoints);
       fingerprint_ = fingerprint(reference);
       if (auto const found =
-              load_checkpoint(options.checkpoints, policy, std::span(optimizers_), averages_, fingerprint_))
-        step_ = saved_step_ = *found;
+              load_checkpoint(options.checkpoints, policy, std::span(optimizers_), averages_, fingerprint_)) {
+        step_ = saved_step_ = found->step;
+        callback_states_ = found->callbacks;
+        is_resumed_ = true;
+      }
     }
     loss_.emplace(policy, reference, policies, options.loss);  // looks at the weights: after they are loaded
   }
 
-  /// Trains until `steps` or until a callback ends it, then saves. Returns the steps done in all.
+  /// Trains until `steps` or until a callback ends it, then saves. Returns the steps done in all. Callbacks
+  /// of a resumed training take up their states first. \throws error if they are not those that the
+  /// checkpoint has states of.
   index_t run(std::span<callback* const> listeners = {}) {
+    restore(listeners);
     while (step_ < options_.steps) {
       auto metrics = take_step();
       auto const validated =
@@ -106,6 +132,7 @@ class trainer {
         go_on = listener->on_step(
                     {.step = step_, .steps = options_.steps, .validated = validated, .metrics = metrics}) &&
                 go_on;
+      callback_states_ = states_of(listeners);
       if (!go_on) break;
     }
     save_at_end();
@@ -115,7 +142,8 @@ class trainer {
     return run(std::span(listeners.begin(), listeners.size()));
   }
 
-  /// One optimiser step. Returns its metrics; the learning rate is among them.
+  /// One optimiser step. Returns its metrics; the learning rate is among them, and every `draw_noise_every`
+  /// steps the draw noise (loss/metrics.hpp), from the step's first batch scored once more before the update.
   metric_map take_step() {
     policy_->for_each([](auto, auto& model) { model.parameters().clear_gradients(); });
     metric_map metrics;
@@ -126,6 +154,8 @@ class trainer {
       for (auto const& [name, value] : metrics_of<System>(result, options_.loss))
         metrics[name] += value / static_cast<double>(options_.batches_per_step);
       if (!std::isfinite(metrics["loss"])) stop_unsound(first_unsound_node<System>(result), "log-ratio");
+      if (i == 0 && options_.draw_noise_every > 0 && (step_ + 1) % options_.draw_noise_every == 0)
+        metrics.merge(draw_noise_of<System>(result, loss_->score(revisited(batch)), options_.loss));
     }
 
     std::array<double, System::model_count> norms{};
@@ -188,6 +218,8 @@ class trainer {
           "Give at least 1");
     check(options_.max_gradient_norm >= 0, "max_gradient_norm", options_.max_gradient_norm,
           "0 does not clip");
+    check(options_.draw_noise_every >= 0, "draw_noise_every", static_cast<double>(options_.draw_noise_every),
+          "0 never looks at it");
     check(options_.checkpoint_every > 0, "checkpoint_every", static_cast<double>(options_.checkpoint_every),
           "Leave `checkpoints` empty to keep none");
     for (auto const rate : options_.rates.values)
@@ -263,11 +295,39 @@ class trainer {
     return batch;
   }
 
+  /// The batch under visits that no epoch reaches.
+  static std::vector<pair_visit<System>> revisited(std::vector<pair_visit<System>> batch) {
+    for (auto& [pair, visit] : batch) visit += std::uint32_t{1} << 31U;
+    return batch;
+  }
+
   void save() {
     if (options_.checkpoints.empty()) return;
-    save_checkpoint(options_.checkpoints, step_, *policy_,
+    save_checkpoint(options_.checkpoints, {.step = step_, .callbacks = callback_states_}, *policy_,
                     std::span<adamw<Backend, Precision> const>(optimizers_), averages_, fingerprint_);
     saved_step_ = step_;
+  }
+
+  /// The states of those callbacks that have one.
+  static json states_of(std::span<callback* const> listeners) {
+    json states = json::array();
+    for (auto const* listener : listeners)
+      if (auto state = listener->save_state(); !state.is_null()) states.push_back(std::move(state));
+    return states;
+  }
+
+  /// Hands the states from the checkpoint to the callbacks, once.
+  void restore(std::span<callback* const> listeners) {
+    if (!std::exchange(is_resumed_, false)) return;
+    json_view const saved(callback_states_, "checkpoint", options_.checkpoints.string(), "/callbacks");
+    auto const given = states_of(listeners).size();
+    if (saved.size() != given)
+      saved.fail(fmt::format("{} callbacks have saved their states, {} of those given have one", saved.size(),
+                             given),
+                 "Give the callbacks of the run that is resumed, in their order");
+    std::size_t next = 0;
+    for (auto* listener : listeners)
+      if (!listener->save_state().is_null()) listener->load_state(saved.at(next++));
   }
 
   /// Saves the state after the last step, which no step has examined yet.
@@ -291,10 +351,21 @@ class trainer {
   /// nothing here can read them.
   [[nodiscard]] json fingerprint(models_type const& reference) const {
     auto const& loss = options_.loss;
-    hash ids;
-    for (auto const& pair : pairs_) ids.add(std::as_bytes(std::span(&pair.id, 1)));
+    fnv1a ids;
+    fnv1a values;
+    for (auto const& pair : pairs_) {
+      detail::add_value(ids, pair.id);
+      detail::add_value(values, pair.weight);
+      for (auto const* side : {&pair.chosen, &pair.rejected}) {
+        for_each_source<System>(
+            [&](auto tag) { detail::add_value(values, get<typename decltype(tag)::source::name>(*side)); });
+        for_each_node<System>(
+            [&](auto tag) { detail::add_value(values, get<typename decltype(tag)::node::name>(*side)); });
+      }
+    }
     json print = {{"pairs", pairs_.size()},
                   {"pair ids", ids.text()},
+                  {"pair values", values.text()},
                   {"pairs per batch", options_.pairs_per_batch},
                   {"batches per step", options_.batches_per_step},
                   {"order seed", options_.seed},
@@ -322,34 +393,15 @@ class trainer {
       print["frozen"][std::string(model_name<typename decltype(index)::model>())] = frozen;
     });
     reference.for_each([&](auto index, auto const& model) {
-      hash weights;
+      fnv1a weights;
       for (auto const& weight : model.parameters()) {
-        auto const values = weight.value.to_host();
-        weights.add(std::as_bytes(std::span(values)));
+        auto const host = weight.value.to_host();
+        weights.add(std::as_bytes(std::span(host)));
       }
       print["reference"][std::string(model_name<typename decltype(index)::model>())] = weights.text();
     });
     return print;
   }
-
-  /// FNV-1a over 64-bit words: tells data apart, keeps no secret.
-  class hash {
-   public:
-    void add(std::span<std::byte const> bytes) {
-      while (!bytes.empty()) {
-        std::uint64_t word = 0;
-        auto const count = std::min(bytes.size(), sizeof(word));
-        std::memcpy(&word, bytes.data(), count);
-        value_ = (value_ ^ word) * 0x100000001b3u;
-        value_ ^= value_ >> 32;
-        bytes = bytes.subspan(count);
-      }
-    }
-    [[nodiscard]] std::string text() const { return fmt::format("{:016x}", value_); }
-
-   private:
-    std::uint64_t value_ = 0xcbf29ce484222325u;
-  };
 
   models_type* policy_;
   std::optional<preference_loss<System, Backend, Precision, Link>> loss_;
@@ -360,6 +412,8 @@ class trainer {
   moving_averages<System, Backend, Precision> averages_{};
   std::optional<directory_lock> lock_;  // on the folder of checkpoints, as long as the trainer lives
   json fingerprint_;
+  json callback_states_ = json::array();
+  bool is_resumed_ = false;  // and callbacks have not taken up their states
   index_t step_ = 0;
   index_t saved_step_ = 0;  // of the newest checkpoint; the start needs none
   std::vector<std::size_t> order_;

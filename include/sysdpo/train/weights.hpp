@@ -49,7 +49,7 @@ inline void check_tensor(tensor_view const& from, shape const& extents, std::fil
   for (int axis = 0; same && axis < extents.rank(); ++axis)
     same = from.shape[static_cast<std::size_t>(axis)] == extents[axis];
   if (!same)
-    refuse(fmt::format("its shape is [{}] where the model has {}", fmt::join(from.shape, ", "),
+    refuse(fmt::format("its shape is [{}] where the model has {}", detail::list_of(from.shape),
                        to_string(extents)));
   if (from.type != dtype::f32 && from.type != dtype::f64 && from.type != dtype::bf16 &&
       from.type != dtype::f16)

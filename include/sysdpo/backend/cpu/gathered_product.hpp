@@ -2,7 +2,8 @@
 // places, with no im2col copy. An output row p (a pixel) and a tap t see `depth` neighbouring elements of the
 // source, source[places[p] + taps[t] + c].
 //
-// A tile of rows × packets of outputs stays in registers over the whole sum. Sums run in a fixed order.
+// A tile of rows × packets of outputs stays in registers over the whole sum. Sums run in a fixed order. Loops
+// over the tile are unrolled by name: g++ otherwise sends the tile through memory between taps.
 #pragma once
 
 #include <Eigen/Core>
@@ -89,42 +90,56 @@ inline void gathered_tile(gathered_rows<T> const& call, index_t row, index_t fir
   using packet = typename Eigen::internal::packet_traits<T>::type;
   using namespace Eigen::internal;
   constexpr index_t width = Packets * packet_width<T>;
-  auto const* weights = call.packed + first * (1 + static_cast<index_t>(call.taps.size()) * call.depth);
-  auto const at = [](std::span<index_t const> list, index_t i) { return list[static_cast<std::size_t>(i)]; };
+  auto const depth = call.depth;
+  auto const* weights = call.packed + first * (1 + static_cast<index_t>(call.taps.size()) * depth);
+  auto const* const places = call.places.data() + row;
 
   packet sum[Rows][Packets];
-  for (int p = 0; p < Packets; ++p) {
-    auto const bias = ploadu<packet>(weights + p * packet_width<T>);
-    for (int r = 0; r < Rows; ++r) sum[r][p] = bias;
-  }
+#pragma GCC unroll 8
+  for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+    for (int p = 0; p < Packets; ++p) sum[r][p] = ploadu<packet>(weights + p * packet_width<T>);
   weights += width;
-  T const* rows[Rows];
   for (auto const tap : call.taps) {
-    for (int r = 0; r < Rows; ++r) rows[r] = call.source + at(call.places, row + r) + tap;
-    for (index_t c = 0; c < call.depth; ++c, weights += width) {
+    T const* rows[Rows];
+#pragma GCC unroll 8
+    for (int r = 0; r < Rows; ++r) rows[r] = call.source + places[r] + tap;
+    for (index_t c = 0; c < depth; ++c, weights += width) {
       packet right[Packets];
+#pragma GCC unroll 8
       for (int p = 0; p < Packets; ++p) right[p] = ploadu<packet>(weights + p * packet_width<T>);
+#pragma GCC unroll 8
       for (int r = 0; r < Rows; ++r) {
         auto const left = pset1<packet>(rows[r][c]);
+#pragma GCC unroll 8
         for (int p = 0; p < Packets; ++p) sum[r][p] = pmadd(left, right[p], sum[r][p]);
       }
     }
   }
 
   auto const columns = std::min(width, call.outputs - first);
-  for (int r = 0; r < Rows; ++r) {
-    auto* const out = call.destination + at(call.results, row + r) + first;
-    if (columns == width) {
+  auto const* const results = call.results.data() + row;
+  auto* const destination = call.destination + first;
+  if (columns == width) {
+#pragma GCC unroll 8
+    for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
       for (int p = 0; p < Packets; ++p) {
-        auto* const to = out + p * packet_width<T>;
+        auto* const to = destination + results[r] + p * packet_width<T>;
         pstoreu(to, call.accumulate ? padd(ploadu<packet>(to), sum[r][p]) : sum[r][p]);
       }
-    } else {
-      T values[width];
-      for (int p = 0; p < Packets; ++p) pstoreu(values + p * packet_width<T>, sum[r][p]);
-      for (index_t j = 0; j < columns; ++j) out[j] = call.accumulate ? out[j] + values[j] : values[j];
-    }
+    return;
   }
+  T values[Rows * width];
+#pragma GCC unroll 8
+  for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+    for (int p = 0; p < Packets; ++p) pstoreu(values + r * width + p * packet_width<T>, sum[r][p]);
+  for (index_t r = 0; r < Rows; ++r)
+    for (index_t j = 0; j < columns; ++j) {
+      auto& to = destination[results[r] + j];
+      to = (call.accumulate ? to : T{0}) + values[r * width + j];
+    }
 }
 
 template <int Rows, int Packets, class T>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sysdpo/backend/cpu/backend.hpp"
+#include "sysdpo/backend/cpu/channel_blocks.hpp"
 #include "sysdpo/backend/cpu/scratch.hpp"
 #include "sysdpo/backend/cpu/silu.hpp"
 
@@ -24,20 +25,27 @@ struct implement<group_norm_op, cpu> {
       array_map<T> shift(work.data() + 2 * size.channels, size.channels);
       for (auto n = begin; n < end; ++n) {
         auto const* const image = x.data + n * size.pixels * size.channels;
-        auto const pixel = [&](index_t p) {
-          return const_array_map<T>(image + p * size.channels, size.channels);
-        };
         auto* const image_mean = mean.data + n * size.groups;
         auto* const image_scale = scale.data + n * size.groups;
 
-        sum.setZero();
-        for (index_t p = 0; p < size.pixels; ++p) sum += pixel(p);
+        for_each_channel_block<T>(size.channels, [&]<class Block>(index_t first) {
+          Block total(T{0});
+          for (auto at = first; at < size.elements(); at += size.channels) total = total + Block(image + at);
+          total.store(sum.data() + first);
+        });
         for (index_t g = 0; g < size.groups; ++g) {
           image_mean[g] = sum.segment(g * size.width, size.width).sum() / static_cast<T>(size.members());
           shift.segment(g * size.width, size.width) = image_mean[g];
         }
-        sum.setZero();
-        for (index_t p = 0; p < size.pixels; ++p) sum += (pixel(p) - shift).square();
+        for_each_channel_block<T>(size.channels, [&]<class Block>(index_t first) {
+          Block const centre(shift.data() + first);
+          Block total(T{0});
+          for (auto at = first; at < size.elements(); at += size.channels) {
+            auto const distance = Block(image + at) - centre;
+            total = total + distance * distance;
+          }
+          total.store(sum.data() + first);
+        });
         for (index_t g = 0; g < size.groups; ++g) {
           auto const variance =
               sum.segment(g * size.width, size.width).sum() / static_cast<T>(size.members());
@@ -46,12 +54,14 @@ struct implement<group_norm_op, cpu> {
 
         affine_map(size, gamma, beta, image_mean, image_scale, slope, shift);
         auto* const out = y.data + n * size.pixels * size.channels;
-        for (index_t p = 0; p < size.pixels; ++p)
-          array_map<T>(out + p * size.channels, size.channels) = pixel(p) * slope + shift;
-        if (silu) {
-          array_map<T> all(out, size.pixels * size.channels);
-          all = cpu_detail::silu(all);
-        }
+        for_each_channel_block<T>(size.channels, [&]<class Block>(index_t first) {
+          Block const a(slope.data() + first);
+          Block const b(shift.data() + first);
+          for (auto at = first; at < size.elements(); at += size.channels) {
+            auto const value = Block(image + at) * a + b;
+            (silu ? value * sigmoid(value) : value).store(out + at);
+          }
+        });
       }
     });
   }
@@ -74,37 +84,34 @@ struct implement<group_norm_op, cpu> {
       array_map<T> centre(work.data() + 2 * channels, channels);
       auto* const inner = work.data() + 3 * channels;
       for (auto n = begin; n < end; ++n) {
-        auto const first = n * size.pixels * channels;
+        auto const* const image = x.data + n * size.pixels * channels;
+        auto const* const upstream = dy.data + n * size.pixels * channels;
         auto const* const image_mean = mean.data + n * size.groups;
         auto const* const image_scale = scale.data + n * size.groups;
-        auto const pixel = [&](index_t p) {
-          return const_array_map<T>(x.data + first + p * channels, channels);
-        };
-
-        auto const* upstream = dy.data + first;
-        if (silu) {
-          affine_map(size, gamma, beta, image_mean, image_scale, slope, shift);
-          for (index_t p = 0; p < size.pixels; ++p)
-            array_map<T>(inner + p * channels, channels) = pixel(p) * slope + shift;
-          for (index_t at = 0; at < size.pixels * channels; at += tile_elements) {
-            auto const count = std::min(tile_elements, size.pixels * channels - at);
-            array_map<T> value(inner + at, count);
-            tile_array<T> const sigmoid = (T{1} + (-value).exp()).inverse();
-            value = const_array_map<T>(upstream + at, count) * silu_slope(value, sigmoid);
-          }
-          upstream = inner;
-        }
-        auto const u = [&](index_t p) { return const_array_map<T>(upstream + p * channels, channels); };
-
-        for (index_t c = 0; c < channels; ++c) centre[c] = image_mean[c / size.width];
         array_map<T> product_sum(sums.data() + 2 * n * channels, channels);
         array_map<T> sum(sums.data() + (2 * n + 1) * channels, channels);
-        product_sum.setZero();
-        sum.setZero();
-        for (index_t p = 0; p < size.pixels; ++p) {
-          sum += u(p);
-          product_sum += u(p) * (pixel(p) - centre);
-        }
+
+        affine_map(size, gamma, beta, image_mean, image_scale, slope, shift);
+        for (index_t c = 0; c < channels; ++c) centre[c] = image_mean[c / size.width];
+        for_each_channel_block<T>(channels, [&]<class Block>(index_t first) {
+          Block const a(slope.data() + first), b(shift.data() + first), middle(centre.data() + first);
+          Block const one(T{1});
+          Block total(T{0}), product_total(T{0});
+          for (auto at = first; at < size.elements(); at += channels) {
+            Block const value(image + at);
+            Block u(upstream + at);
+            if (silu) {
+              auto const activated = value * a + b;
+              auto const s = sigmoid(activated);
+              u = u * (s * (one + activated * (one - s)));
+              u.store(inner + at);
+            }
+            total = total + u;
+            product_total = product_total + u * (value - middle);
+          }
+          total.store(sum.data() + first);
+          product_total.store(product_sum.data() + first);
+        });
         for (index_t c = 0; c < channels; ++c) product_sum[c] *= image_scale[c / size.width];
         if (!dx) continue;
 
@@ -121,9 +128,15 @@ struct implement<group_norm_op, cpu> {
           shift.segment(g * size.width, size.width) =
               image_scale[g] * (image_scale[g] * image_mean[g] * mean_product - mean_u);
         }
-        for (index_t p = 0; p < size.pixels; ++p)
-          store(array_map<T>(dx.data + first + p * channels, channels), dx.accumulate,
-                u(p) * slope + pixel(p) * tilt + shift);
+        auto const* const inner_upstream = silu ? inner : upstream;
+        auto* const out = dx.data + n * size.pixels * channels;
+        for_each_channel_block<T>(channels, [&]<class Block>(index_t first) {
+          Block const a(slope.data() + first), b(shift.data() + first), c(tilt.data() + first);
+          for (auto at = first; at < size.elements(); at += channels) {
+            auto const value = Block(inner_upstream + at) * a + Block(image + at) * c + b;
+            (dx.accumulate ? Block(out + at) + value : value).store(out + at);
+          }
+        });
       }
     });
 
@@ -149,6 +162,7 @@ struct implement<group_norm_op, cpu> {
           pixels(x.size() / std::max<index_t>(images * channels, 1)),
           width(channels / groups) {}
 
+    [[nodiscard]] index_t elements() const { return pixels * channels; }
     [[nodiscard]] index_t members() const { return pixels * width; }
     [[nodiscard]] index_t grain() const {
       return 1 + cpu_detail::elementwise_grain / (pixels * channels + 1);

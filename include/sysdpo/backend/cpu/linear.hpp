@@ -3,6 +3,7 @@
 
 #include "sysdpo/backend/cpu/backend.hpp"
 #include "sysdpo/backend/cpu/matrix.hpp"
+#include "sysdpo/backend/cpu/partial_sums.hpp"
 
 namespace sysdpo {
 
@@ -41,13 +42,7 @@ struct implement<linear_op, cpu> {
     if (dw)
       cpu_detail::multiply(cpu_detail::transpose(upstream), cpu_detail::stored(x.data, rows, inputs), dw.data,
                            inputs, dw.accumulate);
-    if (dbias)
-      cpu_detail::store(cpu_detail::array_map<T>(dbias.data, outputs), dbias.accumulate,
-                        cpu_detail::const_matrix_map<T>(dy.data, rows, outputs, Eigen::OuterStride<>(outputs))
-                            .colwise()
-                            .sum()
-                            .transpose()
-                            .array());
+    if (dbias) cpu_detail::column_sums(dy.data, rows, outputs, dbias);
   }
 };
 

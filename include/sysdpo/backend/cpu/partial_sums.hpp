@@ -2,6 +2,7 @@
 // own part, then the parts are added in order. The same bits in every run with the same thread count.
 #pragma once
 
+#include "sysdpo/backend/cpu/channel_blocks.hpp"
 #include "sysdpo/backend/cpu/matrix.hpp"
 #include "sysdpo/backend/cpu/scratch.hpp"
 
@@ -43,5 +44,19 @@ class partial_sums {
   index_t parts_;
   scratch<T> sums_;
 };
+
+/// The sum of `count` rows of `width` elements each, to `to`: the gradient of a bias.
+template <class T>
+void column_sums(T const* rows, index_t count, index_t width, gradient_view<T> to) {
+  partial_sums<T> sums(count, 1 + elementwise_grain / (width + 1), width);
+  sums.add([&](index_t begin, index_t end, T* part) {
+    for_each_channel_block<T>(width, [&]<class Block>(index_t first) {
+      Block sum(part + first);
+      for (auto row = begin; row < end; ++row) sum = sum + Block(rows + row * width + first);
+      sum.store(part + first);
+    });
+  });
+  sums.store_to(to);
+}
 
 }  // namespace sysdpo::cpu_detail
