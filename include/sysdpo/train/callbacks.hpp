@@ -75,7 +75,8 @@ class write_metrics final : public callback {
       : writer_(shortened(file, resumed_step)) {}
 
   bool on_step(training_event const& event) override {
-    json line = {{"step", event.step}};
+    json line;
+    line["step"] = event.step;
     for (auto const& [name, value] : event.metrics)
       line[name] = std::isfinite(value) ? json(value) : json(fmt::format("{}", value));
     writer_.write(line);
