@@ -71,7 +71,6 @@
 #include <sysdpo/io/jsonl.hpp>
 #include <sysdpo/io/preferences.hpp>
 #include <sysdpo/io/safetensors.hpp>
-#include <sysdpo/io/xtensor.hpp>
 
 #include <sysdpo/text/vocabulary.hpp>
 
