@@ -17,10 +17,10 @@ namespace progression {
 
 /// What all rows share.
 struct alignment_budget {
-  int rounds = 3;
-  int prompts = 400;            ///< a round
+  int rounds = 4;
+  int prompts = 250;            ///< a round
   int candidates = 4;           ///< sequences a prompt
-  sysdpo::index_t steps = 180;  ///< a round
+  sysdpo::index_t steps = 150;  ///< a round
   sysdpo::index_t batch = 16;   ///< pairs
   double beta = 0.5;
 };
