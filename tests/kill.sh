@@ -22,6 +22,7 @@ compare() {
 
 # A training that ends before its moment is compared, then another begins. Moments are counted only where something was killed.
 RANDOM=7 killed=0 whole=0
+declare -A steps=()
 while ((killed < moments)); do
   "$program" "$work/killed" &
   child=$!
@@ -31,6 +32,8 @@ while ((killed < moments)); do
   { wait "$child" || status=$?; } 2>/dev/null
   if ((status == 137)); then
     killed=$((killed + 1))
+    newest=$(find "$work/killed/run" -name 'step-*' ! -name '*.partial' 2>/dev/null | sort | tail -n 1)
+    steps[${newest:-none}]=1
   elif ((status == 0)); then
     compare
     rm -r "$work/killed"
@@ -41,4 +44,4 @@ while ((killed < moments)); do
 done
 "$program" "$work/killed"
 compare
-echo "$killed kills in $((whole + 1)) trainings: each ends bit for bit as the uninterrupted one"
+echo "$killed kills, behind ${#steps[@]} different checkpoints, in trainings that all ended bit for bit as the uninterrupted one: $((whole + 1))"
