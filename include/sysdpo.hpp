@@ -138,5 +138,6 @@
 #include <sysdpo/train/progress.hpp>
 #include <sysdpo/train/rounds.hpp>
 #include <sysdpo/train/system_folder.hpp>
+#include <sysdpo/train/tensorboard.hpp>
 #include <sysdpo/train/trainer.hpp>
 #include <sysdpo/train/weights.hpp>
