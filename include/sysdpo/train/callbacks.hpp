@@ -86,7 +86,7 @@ class write_metrics final : public callback {
  private:
   static std::filesystem::path const& shortened(std::filesystem::path const& file, index_t last_step) {
     if (!std::filesystem::exists(file)) return file;
-    jsonl_writer{file};  // cuts a torn last line off
+    jsonl_writer const cuts_a_torn_line_off(file);
     std::string kept;
     bool is_shorter = false;
     read_jsonl(file, "metrics file", [&](json_view const& line, std::size_t) {
