@@ -198,6 +198,16 @@ TEST_CASE("a damaged checkpoint is refused, not half loaded", "[checkpoint]") {
   refuse("trainer.json", Contains("trainer.json"));
   refuse("system.json", Contains("system.json"));
   refuse("draft/config.json", Contains("draft/config.json"));
+
+  auto document = sysdpo::json::parse(sysdpo::read_file(newest / "trainer.json"));
+  for (auto const* step : {"-2", "3", "\"2\""}) {
+    document["step"] = sysdpo::json::parse(step);
+    sysdpo::write_json(newest / "trainer.json", document);
+    auto resumed = start;
+    CHECK_THROWS_WITH(tabular_trainer(resumed, reference, {}, pairs, checkpointing(folder / "run")),
+                      Contains("trainer.json, /step"));
+    CHECK(weights_of(resumed) == weights_of(start));
+  }
 }
 
 TEST_CASE("a place that cannot be written gives one error and keeps what is there", "[checkpoint]") {
