@@ -315,7 +315,7 @@ class preference_loss {
     auto& state = std::get<Group>(groups_);
     auto& model = policy_->template get<typename policy_type::model>();
     auto const& settings = policies_.template get<policy_type>();
-    auto const ratio =
+    auto ratio =
         state.kept.empty()
             ? log_ratio<policy_type>(tape, model, state.records[i], settings, piece)
             : minus_reference(tape, sysdpo::score<policy_type, Backend, T>(tape, model, settings, piece),
