@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <ranges>
 #include <span>
 #include <type_traits>
 
@@ -19,8 +18,11 @@ void add_value(fnv1a& hash, Value const& value) {
     hash.add(std::as_bytes(std::span(&value, 1)));
   } else if constexpr (requires { value.values(); }) {
     add_value(hash, value.values());
-  } else if constexpr (std::ranges::sized_range<Value const>) {
-    add_value(hash, static_cast<std::uint64_t>(std::ranges::size(value)));
+  } else if constexpr (requires {
+                         value.size();
+                         value.begin();
+                       }) {
+    add_value(hash, static_cast<std::uint64_t>(value.size()));
     for (auto const& element : value) add_value(hash, element);
   }
 }
