@@ -51,6 +51,8 @@ bool accepts(Read&& read) {
 /// Defined by each target; the bytes come as text.
 void run_one(std::string_view input);
 
+// The name is libFuzzer's.
+// NOLINTNEXTLINE(readability-identifier-naming)
 extern "C" int LLVMFuzzerTestOneInput(unsigned char const* data, std::size_t size) {
   run_one({reinterpret_cast<char const*>(data), size});
   return 0;
