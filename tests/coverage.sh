@@ -24,8 +24,8 @@ ctest --test-dir "$build_dir" --output-on-failure --parallel "$(nproc)" --timeou
 llvm-profdata-16 merge -sparse "$profiles"/*.profraw -o "$profiles/all"
 
 # One program at a time: of a function that several have, llvm-cov would believe the first, which may not call it.
-find "$build_dir/tests" -maxdepth 1 -name 'test_*' -type f |
-  xargs -I PROGRAM llvm-cov-16 export -format=lcov -instr-profile "$profiles/all" PROGRAM 2>/dev/null |
+find "$build_dir/tests" -maxdepth 1 -name 'test_*' -type f -print0 |
+  xargs -0 -I PROGRAM llvm-cov-16 export -format=lcov -instr-profile "$profiles/all" PROGRAM 2>/dev/null |
   awk -F '[:,]' -v include="$root/include/" '
     /^SF:/ { file = substr($0, 4); inside = index(file, include) == 1 && file !~ /graph.checks.hpp$/; file = substr(file, length(include) + 1) }
     /^DA:/ && inside { lines[file, $2] = 1; if ($3 > 0) reached[file, $2] = 1 }
