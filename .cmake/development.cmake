@@ -12,6 +12,8 @@ endif()
 set(SYSDPO_ARCH "${default_arch}" CACHE STRING "-march of tests, examples and benchmarks; native or empty will do")
 set(SYSDPO_SANITIZE "" CACHE STRING "Sanitizers of tests, examples and benchmarks: address,undefined")
 
+option(SYSDPO_FUZZ "Configure the fuzz targets, which need clang; tests/fuzz/run.sh builds them" OFF)
+
 find_program(SYSDPO_CCACHE ccache)
 mark_as_advanced(SYSDPO_CCACHE)
 if(SYSDPO_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)

@@ -1,7 +1,7 @@
 # What sysdpo uses where it is found, decided on the machine that compiles: by this project's build, and again by
 # find_package(sysdpo) in a project that uses the installed library.
 
-set(SYSDPO_ONEDNN AUTO CACHE STRING "oneDNN for convolutions and large products: AUTO (where it is found), ON or OFF")
+set(SYSDPO_ONEDNN AUTO CACHE STRING "oneDNN for matrix products: AUTO (where it is found), ON or OFF")
 set_property(CACHE SYSDPO_ONEDNN PROPERTY STRINGS AUTO ON OFF)
 
 # Sets `targets` to the names of the targets that bring the optional dependencies.
@@ -21,7 +21,8 @@ function(sysdpo_optional_dependencies targets)
       if(NOT TARGET sysdpo::onednn)
         add_library(sysdpo::onednn INTERFACE IMPORTED)
         target_include_directories(sysdpo::onednn INTERFACE ${SYSDPO_ONEDNN_INCLUDE_DIR})
-        target_link_libraries(sysdpo::onednn INTERFACE ${SYSDPO_ONEDNN_LIBRARY})
+        # Debian's oneDNN runs on GNU's OpenMP, which is told to leave the threads to this library.
+        target_link_libraries(sysdpo::onednn INTERFACE ${SYSDPO_ONEDNN_LIBRARY} gomp)
         target_compile_definitions(sysdpo::onednn INTERFACE SYSDPO_WITH_ONEDNN=1)
       endif()
       list(APPEND found sysdpo::onednn)

@@ -10,6 +10,7 @@
 
 #include <sysdpo/graph/checks.hpp>
 #include <sysdpo/graph/graphviz.hpp>
+#include <sysdpo/graph/hash_values.hpp>
 #include <sysdpo/graph/node.hpp>
 #include <sysdpo/graph/preference.hpp>
 #include <sysdpo/graph/system.hpp>
@@ -39,6 +40,7 @@
 #include <sysdpo/backend/cpu/linear.hpp>
 #include <sysdpo/backend/cpu/log_softmax_gather.hpp>
 #include <sysdpo/backend/cpu/matrix.hpp>
+#include <sysdpo/backend/cpu/onednn.hpp>
 #include <sysdpo/backend/cpu/optimizer.hpp>
 #include <sysdpo/backend/cpu/parallel.hpp>
 #include <sysdpo/backend/cpu/partial_sums.hpp>
@@ -70,7 +72,6 @@
 #include <sysdpo/io/jsonl.hpp>
 #include <sysdpo/io/preferences.hpp>
 #include <sysdpo/io/safetensors.hpp>
-#include <sysdpo/io/xtensor.hpp>
 
 #include <sysdpo/text/vocabulary.hpp>
 
@@ -124,6 +125,7 @@
 #include <sysdpo/loss/log_ratio.hpp>
 #include <sysdpo/loss/metrics.hpp>
 #include <sysdpo/loss/preference.hpp>
+#include <sysdpo/loss/reference_scores.hpp>
 
 #include <sysdpo/optim/adamw.hpp>
 #include <sysdpo/optim/moving_average.hpp>
@@ -134,9 +136,12 @@
 #include <sysdpo/train/checkpoint.hpp>
 #include <sysdpo/train/config_json.hpp>
 #include <sysdpo/train/estimate.hpp>
+#include <sysdpo/train/fingerprint.hpp>
 #include <sysdpo/train/generate.hpp>
 #include <sysdpo/train/progress.hpp>
+#include <sysdpo/train/reference_cache.hpp>
 #include <sysdpo/train/rounds.hpp>
 #include <sysdpo/train/system_folder.hpp>
+#include <sysdpo/train/tensorboard.hpp>
 #include <sysdpo/train/trainer.hpp>
 #include <sysdpo/train/weights.hpp>

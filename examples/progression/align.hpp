@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <span>
 #include <string>
 #include <sysdpo.hpp>
@@ -17,10 +19,10 @@ namespace progression {
 
 /// What all rows share.
 struct alignment_budget {
-  int rounds = 3;
-  int prompts = 400;            ///< a round
+  int rounds = 4;
+  int prompts = 250;            ///< a round
   int candidates = 4;           ///< sequences a prompt
-  sysdpo::index_t steps = 180;  ///< a round
+  sysdpo::index_t steps = 150;  ///< a round
   sysdpo::index_t batch = 16;   ///< pairs
   double beta = 0.5;
 };
@@ -61,14 +63,20 @@ class record_curves final : public sysdpo::callback {
 
   bool on_step(sysdpo::training_event const& event) override {
     for (auto& curve : *curves_) {
-      double margin = 0, accuracy = 0, chosen = 0, rejected = 0;
+      double margin = 0, accuracy = 0, chosen = 0, rejected = 0, noise_variance = 0;
+      bool has_noise = false;
       auto const& prefixes = curve.node == "system" ? system_ : curve.node == "writer" ? writer_ : panels_;
       for (auto const& prefix : prefixes) {
         margin += event.metrics.at(prefix + "rewards/margins");
         accuracy += event.metrics.at(prefix + "rewards/accuracies") / static_cast<double>(prefixes.size());
         chosen += event.metrics.at(prefix + "rewards/chosen") / beta_;
         rejected += event.metrics.at(prefix + "rewards/rejected") / beta_;
+        if (auto const noise = event.metrics.find(prefix + "draw_noise"); noise != event.metrics.end()) {
+          noise_variance += noise->second * noise->second;  // of independent draws: variances add up
+          has_noise = true;
+        }
       }
+      if (has_noise) curve.draw_noise.push_back(std::sqrt(noise_variance));
       curve.step.push_back(first_step_ + static_cast<double>(event.step));
       curve.margin.push_back(margin);
       curve.accuracy.push_back(accuracy);
@@ -144,6 +152,7 @@ inline aligned align(storybook_models const& start, sysdpo::policy_options<story
     training.rates.at<painter_model>() = how.painter_rate;
     training.schedule = {.warmup_steps = 20, .shape = sysdpo::decay::cosine, .final_factor = 0.1};
     training.optimizer = {.beta2 = 0.99};
+    training.draw_noise_every = std::max<sysdpo::index_t>(budget.steps / 5, 1);
     sysdpo::trainer<storybook, sysdpo::cpu, precision> trainer(policy, reference, options, pairs, training);
     record_curves curves(result.curves, budget.beta, static_cast<double>(round * budget.steps));
     trainer.run({&curves});

@@ -56,9 +56,9 @@ inline std::vector<recipe> grid_of(std::string const& row) {
     return {{.painter_rate = 2e-3, .painter_rejected = 0.5},
             {.painter_rate = 1e-3, .painter_rejected = 0.8},
             {.painter_rate = 1e-3, .painter_rejected = 0.5}};
-  return {{.author_rate = 5e-4, .painter_rate = 2e-3, .painter_from_round = 1, .painter_rejected = 0.5},
-          {.author_rate = 5e-4, .painter_rate = 1e-3, .painter_from_round = 1, .painter_rejected = 0.8},
-          {.author_rate = 1e-3, .painter_rate = 2e-3, .painter_from_round = 1, .painter_rejected = 0.5}};
+  return {{.author_rate = 1e-3, .painter_rate = 2e-3, .painter_from_round = 1, .painter_rejected = 0.5},
+          {.author_rate = 5e-4, .painter_rate = 2e-3, .painter_from_round = 1, .painter_rejected = 0.5},
+          {.author_rate = 1e-3, .painter_rate = 2e-3, .painter_from_round = 0, .painter_rejected = 0.5}};
 }
 inline constexpr std::array<char const*, 3> trained_rows{"language_model_only", "diffusion_only", "sysdpo"};
 

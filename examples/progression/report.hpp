@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstddef>
 #include <filesystem>
+#include <numeric>
 #include <span>
 #include <string>
 #include <string_view>
@@ -151,6 +152,13 @@ inline std::string curves_section(report_data const& report) {
     html += line_plot("log-ratio",
                       std::array{line("chosen", "one", c.chosen), line("rejected", "two", c.rejected)}, 0.0);
     html += "</div>";
+    if (!c.draw_noise.empty() && !c.margin.empty())
+      html += fmt::format(
+          "<p class=\"note\">Margin at the end {}; its deviation by the random draws alone {}</p>",
+          number(c.margin.back(), ".3f"),
+          number(std::accumulate(c.draw_noise.begin(), c.draw_noise.end(), 0.0) /
+                     static_cast<double>(c.draw_noise.size()),
+                 ".3f"));
   }
   return html + "</div>";
 }

@@ -51,6 +51,8 @@ struct learning_curve {
   std::vector<double> accuracy{};  ///< share of pairs with a positive margin
   std::vector<double> chosen{};    ///< the winner's log-ratio of policy to reference
   std::vector<double> rejected{};  ///< the loser's
+  /// Deviation of the margin by the random draws alone, at every step it was measured, a few a round.
+  std::vector<double> draw_noise{};
 };
 
 /// Everything in report.json and report.html.
@@ -73,8 +75,9 @@ struct report_data {
 
 template <class Json = nlohmann::ordered_json>
 Json to_json(learning_curve const& c) {
-  return {{"system", c.system},     {"node", c.node},     {"step", c.step},        {"margin", c.margin},
-          {"accuracy", c.accuracy}, {"chosen", c.chosen}, {"rejected", c.rejected}};
+  return {
+      {"system", c.system},     {"node", c.node},     {"step", c.step},         {"margin", c.margin},
+      {"accuracy", c.accuracy}, {"chosen", c.chosen}, {"rejected", c.rejected}, {"draw_noise", c.draw_noise}};
 }
 
 /// The inverse of `to_json`. \throws nlohmann::json::exception if a member is missing.
@@ -85,7 +88,8 @@ inline learning_curve curve_from_json(nlohmann::json const& from) {
           .margin = from.at("margin"),
           .accuracy = from.at("accuracy"),
           .chosen = from.at("chosen"),
-          .rejected = from.at("rejected")};
+          .rejected = from.at("rejected"),
+          .draw_noise = from.at("draw_noise")};
 }
 
 /// The report without its pictures. Undefined numbers, such as standard errors of a single seed, become null.

@@ -184,3 +184,19 @@ TEST_CASE("a generator draws indices and permutations uniformly", "[philox]") {
   double const u = random.uniform_double();
   CHECK((u > 0 && u < 1));
 }
+
+TEST_CASE("single elements of a stream are those that a fill writes; a stream has an end", "[philox]") {
+  draw_key const key{.seed = 3, .pair = 5, .node = 1, .visit = 2, .draw = 4};
+  std::vector<float> uniform(300), normal(300);
+  sysdpo::fill_uniform(uniform, key);
+  sysdpo::fill_normal(normal, key);
+  sysdpo::philox_stream const stream(key);
+  for (std::size_t i = 0; i < uniform.size(); ++i) {
+    REQUIRE(sysdpo::uniform_at(stream, i) == uniform[i]);
+    REQUIRE(sysdpo::normal_at(stream, i) == normal[i]);
+  }
+  float one = 0;
+  std::span const too_many(&one, (std::size_t{1} << 34) + 1);  // refused before anything is written
+  CHECK_THROWS_AS(sysdpo::fill_normal(too_many, key), sysdpo::error);
+  CHECK(one == 0);
+}

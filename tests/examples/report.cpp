@@ -35,7 +35,8 @@ report_data full_report() {
                     .margin = {0.0, nan, 0.5},
                     .accuracy = {},
                     .chosen = {1.0, 1.0, 1.0},
-                    .rejected = {nan, nan, nan}}};
+                    .rejected = {nan, nan, nan},
+                    .draw_noise = {0.125, 0.375}}};
   report.strips = {
       {.prompt = "a \"lake\" & ice",
        .increasing = true,
@@ -97,6 +98,7 @@ TEST_CASE("What a model wrote cannot break the page") {
   CHECK(html.find("<sep>") == std::string::npos);
   CHECK(html.find("a lake &lt;sep&gt; &lt;sep&gt;") != std::string::npos);
   CHECK(html.find("a &quot;lake&quot; &amp; ice") != std::string::npos);
+  CHECK(html.find("deviation by the random draws alone 0.250") != std::string::npos);
 }
 
 TEST_CASE("Undefined numbers are left out of the page") {

@@ -25,6 +25,9 @@ TEST_CASE("a written file reads back, by copy and by map", "[file]") {
   CHECK(moved.bytes().size() == 4);
   CHECK(moved.bytes()[2] == std::byte{'b'});
   CHECK(sysdpo::read_file(folder / "x") == "new");
+  sysdpo::mapped_file assigned(folder / "x");
+  assigned = sysdpo::mapped_file(folder / "x");
+  CHECK(assigned.bytes().size() == 3);
 
   sysdpo::write_file(folder / "empty", "");
   CHECK(sysdpo::read_file(folder / "empty").empty());

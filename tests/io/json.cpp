@@ -25,6 +25,16 @@ TEST_CASE("malformed JSON is refused with its place", "[json]") {
   CHECK_THROWS_AS(parse(std::string(100'000, '[')), sysdpo::error);
 }
 
+TEST_CASE("nesting that would exhaust the stack is refused, ordinary nesting is not", "[json]") {
+  auto const nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  CHECK_NOTHROW(parse(nested(200)));
+  CHECK_THROWS_WITH(parse(nested(1000)), Contains("nested more than 256 levels deep"));
+  CHECK_THROWS_AS(parse(nested(200'000)), sysdpo::error);
+  std::string objects;
+  for (int i = 0; i < 1000; ++i) objects += R"({"a":)";
+  CHECK_THROWS_WITH(parse(objects + "1" + std::string(1000, '}')), Contains("nested more than"));
+}
+
 TEST_CASE("views check types and ranges and say where", "[json]") {
   json const document = parse(R"({"list": [1, -2, 3.5, "x", true, 18446744073709551615, 1e300]})");
   sysdpo::json_view const root(document, "test", "here");

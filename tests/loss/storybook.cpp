@@ -1,42 +1,18 @@
 // The loss of a whole system: a tiny author writes three captions, one tiny painter draws an image for each.
+#include "support/storybook.hpp"
 #include "support/catch.hpp"
-#include "sysdpo/backend/cpu.hpp"
 #include "sysdpo/loss/metrics.hpp"
 #include "sysdpo/loss/preference.hpp"
-#include "sysdpo/model/transformer.hpp"
-#include "sysdpo/model/unet.hpp"
 #include "sysdpo/optim/adamw.hpp"
-#include "sysdpo/policy/autoregressive.hpp"
-#include "sysdpo/policy/denoising.hpp"
 
 namespace {
 
 using sysdpo::cpu;
 using sysdpo::index_t;
 
-struct prompt {
-  static constexpr auto name = "prompt";
-};
-struct writer {
-  static constexpr auto name = "writer";
-};
-template <int K>
-struct panel {
-  static constexpr auto name = "panel";
-  static constexpr int index = K;
-};
-struct author_weights;
-struct painter_weights;
-
-using author_model = sysdpo::transformer<author_weights>;
-using painter_model = sysdpo::unet<painter_weights>;
-using author = sysdpo::autoregressive<author_model, sysdpo::list<sysdpo::text, 3>>;
-using painter = sysdpo::denoising<painter_model, sysdpo::image<1, 4, 4>>;
-template <int K>
-using illustration = sysdpo::node<panel<K>, painter, sysdpo::from<sysdpo::part<writer, K>>>;
-using storybook =
-    sysdpo::system<sysdpo::source<prompt, sysdpo::text>, sysdpo::node<writer, author, sysdpo::from<prompt>>,
-                   illustration<0>, illustration<1>, illustration<2>>;
+using namespace test;
+using author = author_of<3>;
+using storybook = storybook_of<3>;
 static_assert(storybook::model_count == 2 && storybook::loss_is == sysdpo::loss_kind::surrogate);
 
 template <class T>
@@ -44,18 +20,7 @@ using models_of = sysdpo::models<storybook, cpu, sysdpo::precision<T>>;
 template <class T, class Link = sysdpo::logistic>
 using loss_of = sysdpo::preference_loss<storybook, cpu, sysdpo::precision<T>, Link>;
 
-sysdpo::model_configs<storybook> const sizes{
-    {.vocabulary = 9, .hidden = 8, .layers = 1, .heads = 2, .kv_heads = 1, .intermediate = 12, .context = 24},
-    {.in_channels = 1,
-     .out_channels = 1,
-     .sample_size = 4,
-     .block_out_channels = {4, 8},
-     .cross_attention = {false, true},
-     .heads = 2,
-     .norm_groups = 2,
-     .pooled_caption = true,
-     .caption_encoder = {
-         .vocabulary = 9, .hidden = 8, .layers = 1, .heads = 2, .intermediate = 8, .context = 8}}};
+sysdpo::model_configs<storybook> const sizes{tiny_author(), tiny_painter(true, 8)};
 
 /// Weights away from their start, where painters predict nothing.
 template <class T>
@@ -324,6 +289,8 @@ TEST_CASE("storybook: a warm step takes no memory from the system", "[loss]") {
   auto reference = some_models<float>(2);
   auto const pairs = some_pairs();
   auto const visits = visits_of(pairs);
+  auto const threads = sysdpo::cpu_threads();
+  sysdpo::set_cpu_threads(1);  // how many workers hold scratch at once is the scheduler's choice
   for (auto const two_pass : {false, true}) {
     loss_of<float> loss(policy, reference, few_steps(), {.two_pass = two_pass});
     std::vector<sysdpo::adamw<cpu, sysdpo::precision<float>>> optimizers(
@@ -339,6 +306,50 @@ TEST_CASE("storybook: a warm step takes no memory from the system", "[loss]") {
     for (int i = 0; i < 4; ++i) step();
     CHECK(cpu::memory().system_allocations() == before);
   }
+  sysdpo::set_cpu_threads(threads);
+}
+
+TEST_CASE("storybook: draw noise is the deviation of a margin over visits", "[loss]") {
+  auto policy = some_models<double>(1);
+  auto reference = some_models<double>(2);
+  auto const pairs = some_pairs();
+  sysdpo::preference_options<storybook> options{.beta = 0.7};
+  options.scales = decltype(options.scales)::all(0);
+  options.scales.at<writer>() = 1;
+  options.scales.at<panel<1>>() = 3;
+  loss_of<double> loss(policy, reference, few_steps(), options);
+  auto const score = [&](std::uint32_t visit) {
+    auto visits = visits_of(pairs);
+    for (auto& [pair, number] : visits) number = visit;
+    return loss.score(visits);
+  };
+
+  // Over many visits the estimate's mean square is the variance within pairs, measured pair by pair.
+  int const rounds = 100;
+  double estimate = 0;
+  std::vector<double> sum(pairs.size()), squares(pairs.size());
+  auto const slot = storybook::slot_of[storybook::index_of<panel<1>>];
+  for (std::uint32_t i = 0; i < rounds; ++i) {
+    auto const a = score(2 * i);
+    auto const b = score(2 * i + 1);
+    auto const noise = sysdpo::draw_noise_of<storybook>(a, b, options);
+    CHECK(noise.at("node/writer/draw_noise") == 0);
+    estimate += std::pow(noise.at("node/panel_1/draw_noise"), 2) / rounds;
+    for (auto const& result : {a, b}) {
+      auto const ratios = result.ratios.to_host();
+      for (std::size_t p = 0; p < pairs.size(); ++p) {
+        auto const margin =
+            0.7 * 3 * (ratios[slot * 2 * pairs.size() + p] - ratios[(slot * 2 + 1) * pairs.size() + p]);
+        sum[p] += margin / (2 * rounds);
+        squares[p] += margin * margin / (2 * rounds);
+      }
+    }
+  }
+  double variance = 0;
+  for (std::size_t p = 0; p < pairs.size(); ++p)
+    variance += (squares[p] - sum[p] * sum[p]) / static_cast<double>(pairs.size());
+  CHECK(variance > 0);
+  CHECK(estimate == Approx(variance).epsilon(0.2));
 }
 
 TEST_CASE("storybook: the node margins add to the system's, and a node that breaks is named", "[loss]") {
@@ -353,6 +364,11 @@ TEST_CASE("storybook: the node margins add to the system's, and a node that brea
   for (auto const* node : {"writer", "panel_0", "panel_1", "panel_2"})
     sum += metrics.at("node/" + std::string(node) + "/rewards/margins");
   CHECK(sum == Approx(metrics.at("rewards/margins")).epsilon(1e-6));
+
+  // The writer's log-probabilities are exact; the painter has a bound only.
+  CHECK(metrics.at("logps/chosen") == metrics.at("node/writer/logps/chosen"));
+  CHECK(metrics.at("logps/chosen") < 0);
+  CHECK(metrics.count("node/panel_0/logps/chosen") == 0);
 
   policy.get<painter_model>().parameters().find("conv_out.bias")->value.data()[0] = std::nanf("");
   CHECK(sysdpo::first_unsound_node<storybook>(loss.score(visits_of(pairs))) == "panel_0");

@@ -156,7 +156,7 @@ TEST_CASE("a checkpoint of another training is refused with what differs", "[che
   CHECK_THROWS_WITH(resume([](auto&, auto&, auto&, auto& against) {
                       against.template get<draft_table>().parameters().begin()->value.data()[0] += 1;
                     }),
-                    Contains("/reference"));
+                    Contains("/weights of"));
 
   auto other = random_models<skip_system>(1);
   sysdpo::trainer<skip_system, sysdpo::cpu, double_precision, sysdpo::ipo>::options_type ipo{
@@ -198,6 +198,16 @@ TEST_CASE("a damaged checkpoint is refused, not half loaded", "[checkpoint]") {
   refuse("trainer.json", Contains("trainer.json"));
   refuse("system.json", Contains("system.json"));
   refuse("draft/config.json", Contains("draft/config.json"));
+
+  auto document = sysdpo::json::parse(sysdpo::read_file(newest / "trainer.json"));
+  for (auto const* step : {"-2", "3", "\"2\""}) {
+    document["step"] = sysdpo::json::parse(step);
+    sysdpo::write_json(newest / "trainer.json", document);
+    auto resumed = start;
+    CHECK_THROWS_WITH(tabular_trainer(resumed, reference, {}, pairs, checkpointing(folder / "run")),
+                      Contains("trainer.json, /step"));
+    CHECK(weights_of(resumed) == weights_of(start));
+  }
 }
 
 TEST_CASE("a place that cannot be written gives one error and keeps what is there", "[checkpoint]") {

@@ -1,65 +1,20 @@
 // A language model that writes captions and a diffusion model that draws them, tiny, through everything that
 // training is made of.
 #include "support/catch.hpp"
+#include "support/storybook.hpp"
 #include "support/temporary_directory.hpp"
-#include "sysdpo/backend/cpu.hpp"
-#include "sysdpo/model/transformer.hpp"
-#include "sysdpo/model/unet.hpp"
-#include "sysdpo/policy/autoregressive.hpp"
-#include "sysdpo/policy/denoising.hpp"
 #include "sysdpo/train/generate.hpp"
 #include "sysdpo/train/trainer.hpp"
 #include "train/observe.hpp"
 
 namespace {
 
-struct prompt {
-  static constexpr auto name = "prompt";
-};
-struct writer {
-  static constexpr auto name = "writer";
-};
-template <int K>
-struct panel {
-  static constexpr auto name = "panel";
-  static constexpr int index = K;
-};
-struct author_weights {
-  static constexpr auto name = "author";
-};
-struct painter_weights {
-  static constexpr auto name = "painter";
-};
-
-using author = sysdpo::autoregressive<sysdpo::transformer<author_weights>, sysdpo::list<sysdpo::text, 2>>;
-using painter = sysdpo::denoising<sysdpo::unet<painter_weights>, sysdpo::image<1, 4, 4>>;
-template <int K>
-using illustration = sysdpo::node<panel<K>, painter, sysdpo::from<sysdpo::part<writer, K>>>;
-using storybook =
-    sysdpo::system<sysdpo::source<prompt, sysdpo::text>, sysdpo::node<writer, author, sysdpo::from<prompt>>,
-                   illustration<0>, illustration<1>>;
+using namespace test;
+using author = author_of<2>;
+using storybook = storybook_of<2>;
 using storybook_models = sysdpo::models<storybook, sysdpo::cpu>;
 
-storybook_models some_models() {
-  return storybook_models(
-      {{.vocabulary = 9,
-        .hidden = 8,
-        .layers = 1,
-        .heads = 2,
-        .kv_heads = 1,
-        .intermediate = 12,
-        .context = 24},
-       {.in_channels = 1,
-        .out_channels = 1,
-        .sample_size = 4,
-        .block_out_channels = {4, 8},
-        .cross_attention = {false, true},
-        .heads = 2,
-        .norm_groups = 2,
-        .caption_encoder =
-            {.vocabulary = 9, .hidden = 8, .layers = 1, .heads = 2, .intermediate = 8, .context = 20}}},
-      11);
-}
+storybook_models some_models() { return storybook_models({tiny_author(), tiny_painter(false, 20)}, 11); }
 
 sysdpo::assignment<storybook> some_page(sysdpo::generator& random) {
   sysdpo::assignment<storybook> page;
@@ -91,8 +46,8 @@ using storybook_trainer = sysdpo::trainer<storybook, sysdpo::cpu>;
 
 storybook_trainer::options_type some_training() {
   storybook_trainer::options_type options{.steps = 6, .pairs_per_batch = 3};
-  options.rates.at<sysdpo::transformer<author_weights>>() = 1e-2;
-  options.rates.at<sysdpo::unet<painter_weights>>() = 1e-3;
+  options.rates.at<author_model>() = 1e-2;
+  options.rates.at<painter_model>() = 1e-3;
   return options;
 }
 
@@ -138,22 +93,22 @@ TEST_CASE("captions and images: a frozen model keeps its weights while the other
     for (auto const& weight : model.parameters()) weights.push_back(weight.value.to_host());
     return weights;
   };
-  auto const& author_model = policy.get<sysdpo::transformer<author_weights>>();
-  auto& painter_model = policy.get<sysdpo::unet<painter_weights>>();
-  painter_model.parameters().set_trainable(false);
-  auto const of_author = bits(author_model);
-  auto const of_painter = bits(painter_model);
+  auto const& writing = policy.get<author_model>();
+  auto& drawing = policy.get<painter_model>();
+  drawing.parameters().set_trainable(false);
+  auto const of_author = bits(writing);
+  auto const of_painter = bits(drawing);
   auto options = some_training();
   options.optimizer.weight_decay = 0.1;
   storybook_trainer training(policy, reference, {}, pairs, options);
   for (int step = 0; step < 3; ++step) training.take_step();
-  CHECK(bits(painter_model) == of_painter);
-  CHECK(bits(author_model) != of_author);
+  CHECK(bits(drawing) == of_painter);
+  CHECK(bits(writing) != of_author);
 }
 
 TEST_CASE("captions and images: what is drawn does not depend on the batch", "[generate]") {
   auto models = some_models();
-  for (auto& weight : models.get<sysdpo::unet<painter_weights>>().parameters())
+  for (auto& weight : models.get<painter_model>().parameters())
     if (weight.name == "conv_out.weight")
       for (sysdpo::index_t i = 0; i < weight.value.size(); ++i)
         weight.value.data()[i] = std::sin(static_cast<float>(i));

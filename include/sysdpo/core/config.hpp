@@ -12,7 +12,7 @@
 #define SYSDPO_HOST_DEVICE
 #endif
 
-// SYSDPO_WITH_ONEDNN=1 makes the CPU backend use oneDNN for convolutions and large products. The build system
+// SYSDPO_WITH_ONEDNN=1 makes the CPU backend use oneDNN for matrix products. The build system
 // sets it where oneDNN is found; without it Eigen alone does the work.
 #ifndef SYSDPO_WITH_ONEDNN
 #define SYSDPO_WITH_ONEDNN 0

@@ -76,7 +76,7 @@ SYSDPO_HOST_DEVICE inline float exact_divide(float a, float b) {
 SYSDPO_HOST_DEVICE inline float portable_log(float x) {
   std::uint32_t const sqrt_half = 0x3f3504f3u;
   std::uint32_t const offset = std::bit_cast<std::uint32_t>(x) - sqrt_half;
-  float const e = static_cast<float>(static_cast<std::int32_t>(offset) >> 23);
+  auto const e = static_cast<float>(static_cast<std::int32_t>(offset) >> 23);
   float const f = std::bit_cast<float>((offset & 0x7fffffu) + sqrt_half) - 1.0f;
   float p = -0.10224199f;
   p = exact_fma(p, f, 0.16141176f);
@@ -154,11 +154,11 @@ struct draw_key {
 /// seed and pair are mixed first: key = philox({pair low, pair high, ~0, ~0}, {seed low, seed high}).word[0,
 /// 1]; then block b is philox({b, node, visit, draw}, key). Trivially copyable: a kernel takes it by value.
 struct philox_stream {
-  philox_key key;
+  philox_key key{};
   std::uint32_t node, visit, draw;
 
   SYSDPO_HOST_DEVICE constexpr explicit philox_stream(draw_key const& from)
-      : key{}, node(from.node), visit(from.visit), draw(from.draw) {
+      : node(from.node), visit(from.visit), draw(from.draw) {
     using detail::high_word, detail::low_word;
     philox_words const mixed = philox({{low_word(from.pair), high_word(from.pair), ~0u, ~0u}},
                                       {{low_word(from.seed), high_word(from.seed)}});

@@ -70,7 +70,7 @@ std::string dot_node() {
     add_line(label, "model " + std::string(model_name<typename Node::model>()));
     colour = model_colours[System::models::template index_of<typename Node::model> % model_colours.size()];
   }
-  return dot_quoted(name_of<typename Node::name>()) + " [shape=box, style=\"rounded,filled\", fillcolor=\"" +
+  return dot_quoted(name_of<typename Node::name>()) + R"( [shape=box, style="rounded,filled", fillcolor=")" +
          std::string(colour) + "\", label=" + dot_quoted(label) + "];\n";
 }
 

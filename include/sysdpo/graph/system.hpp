@@ -281,4 +281,12 @@ constexpr auto parents_of(assignment<System> const& values) {
 template <class Name, class System>
 void parents_of(assignment<System> const&& values) = delete;
 
+/// The same as pointers.
+template <class Name, class System>
+constexpr auto parent_pointers(assignment<System> const& values) {
+  return std::apply([](auto const&... parent) { return std::tuple{&parent...}; }, parents_of<Name>(values));
+}
+template <class Name, class System>
+void parent_pointers(assignment<System> const&& values) = delete;
+
 }  // namespace sysdpo

@@ -1,5 +1,6 @@
 // Reading JSON with errors that say where: the file (and line), the place within the document, the cause.
-// Stricter than the parser underneath: a key that appears twice in one object is refused.
+// Stricter than the parser underneath: a key that appears twice in one object is refused, and so is a
+// document nested so deeply that comparing or writing it would exhaust the stack.
 #pragma once
 
 #include <fmt/format.h>
@@ -25,11 +26,19 @@ namespace sysdpo {
 
 using json = nlohmann::json;
 
-/// Parses one JSON document; `thing` and `place` head the error if it is malformed, not UTF-8, or repeats a
-/// key.
+/// How deeply arrays and objects may lie within each other.
+inline constexpr int deepest_json = 256;
+
+/// Parses one JSON document; `thing` and `place` head the error if it is malformed, not UTF-8, repeats a key,
+/// or is nested too deeply.
 inline json parse_json(std::string_view text, std::string const& thing, std::string const& place) {
   std::vector<std::set<std::string>> open_objects;
-  auto const refuse_repeated_keys = [&](int, json::parse_event_t event, json& parsed) {
+  auto const check = [&](int depth, json::parse_event_t event, json& parsed) {
+    if (depth > deepest_json)
+      fail({.thing = thing,
+            .place = place,
+            .cause = fmt::format("it is nested more than {} levels deep", deepest_json),
+            .remedy = "Write it flatter"});
     if (event == json::parse_event_t::object_start) open_objects.emplace_back();
     if (event == json::parse_event_t::object_end) open_objects.pop_back();
     if (event == json::parse_event_t::key && !open_objects.back().insert(parsed.get<std::string>()).second)
@@ -40,7 +49,7 @@ inline json parse_json(std::string_view text, std::string const& thing, std::str
     return true;
   };
   try {
-    return json::parse(text, refuse_repeated_keys);
+    return json::parse(text, check);
   } catch (json::exception const& caught) {
     // The parser's message is "[json.exception.parse_error.101] parse error at line 1, column 5: ...".
     std::string_view message = caught.what();

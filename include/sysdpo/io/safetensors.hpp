@@ -224,8 +224,11 @@ inline void write_safetensors(std::filesystem::path const& path, std::span<tenso
       detail::fail_safetensors(path, tensor->name, "the name is taken", "Give each tensor a name of its own");
     json& entry = header[tensor->name];
     entry["dtype"] = std::string(name_of(tensor->type));
-    entry["shape"] = tensor->shape;
-    entry["data_offsets"] = {offset, offset + bytes};
+    json& extents = entry["shape"] = json::array();
+    for (std::int64_t const extent : tensor->shape) extents.push_back(extent);
+    json& place = entry["data_offsets"] = json::array();
+    place.push_back(offset);
+    place.push_back(offset + bytes);
     offset += bytes;
   }
 
@@ -305,10 +308,13 @@ class safetensors_file {
     json const header = parse_json(text, "safetensors file", path_.string());
     auto const data = bytes.subspan(sizeof(header_size) + header_size);
 
-    for (auto const& [name, entry] : header.items()) {
-      json_view const view(entry, "safetensors file", fmt::format("{}, tensor '{}'", path_.string(), name));
+    for (auto member = header.begin(); member != header.end(); ++member) {
+      std::string const& name = member.key();
+      json_view const view(member.value(), "safetensors file",
+                           fmt::format("{}, tensor '{}'", path_.string(), name));
       if (name == "__metadata__") {
-        for (auto const& [key, value] : view.object().items()) metadata_[key] = view.at(key).string();
+        for (auto entry = view.object().begin(); entry != view.object().end(); ++entry)
+          metadata_[entry.key()] = view.at(entry.key()).string();
       } else {
         tensors_.emplace(name, parse_tensor(name, view, data));
       }
@@ -393,7 +399,8 @@ class safetensors_folder {
     json_file const index(index_path, "safetensors index");
     auto const weight_map = index.root().at("weight_map");
     std::map<std::string, safetensors_file const*> shards;
-    for (auto const& [name, ignored] : weight_map.object().items()) {
+    for (auto member = weight_map.object().begin(); member != weight_map.object().end(); ++member) {
+      std::string const& name = member.key();
       auto const entry = weight_map.at(name);
       std::string const shard = entry.string();
       if (shard.empty() || shard.starts_with('.') || shard.find('/') != shard.npos)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <utility>
 
 #include "sysdpo/policy/concept.hpp"
 
@@ -28,6 +29,27 @@ template <class Policy, class Backend, class T, class Model, class Row>
   }
 }
 
+/// `score` minus what is kept of the reference, [rows]. The gradient goes to `score`.
+template <class Backend, class T>
+[[nodiscard]] variable<Backend, T> minus_reference(tape<Backend, T>& tape, variable<Backend, T> const& score,
+                                                   tensor<Backend, T> const& reference) {
+  tensor<Backend, T> ratio(score.extents());
+  implement<subtract_op, Backend>::forward(score.view(), reference.const_view(), ratio.view());
+  return tape.record(std::move(ratio), {score}, [d = gradient_of(score)](array_view<T const> upstream) {
+    implement<add_op, Backend>::backward(upstream, d.sink());
+  });
+}
+
+/// What one model scores, [rows]: log p, or the policy's own score.
+template <class Policy, class Backend, class T, class Model, class Row>
+[[nodiscard]] variable<Backend, T> score(tape<Backend, T>& tape, Model& model,
+                                         options_of<Policy> const& options, std::span<Row const> rows) {
+  if constexpr (scores_log_prob<Policy, Model, sysdpo::tape<Backend, T>, std::span<Row const>>)
+    return Policy::log_prob(tape, model, options, rows);
+  else
+    return Policy::score(tape, model, options, rows);
+}
+
 /// The log-ratios of `rows`, [rows]; differentiable in the policy's weights.
 template <class Policy, class Backend, class T, class Model, class Record, class Row>
 [[nodiscard]] variable<Backend, T> log_ratio(tape<Backend, T>& tape, Model& policy, Record const& record,
@@ -35,13 +57,7 @@ template <class Policy, class Backend, class T, class Model, class Record, class
   if constexpr (scores_log_ratio<Policy, Model, sysdpo::tape<Backend, T>, std::span<Row const>>) {
     return Policy::log_ratio(tape, policy, record, options, rows);
   } else {
-    auto const log_prob = Policy::log_prob(tape, policy, options, rows);
-    tensor<Backend, T> ratio(log_prob.extents());
-    implement<subtract_op, Backend>::forward(log_prob.view(), record.const_view(), ratio.view());
-    return tape.record(std::move(ratio), {log_prob},
-                       [d = gradient_of(log_prob)](array_view<T const> upstream) {
-                         implement<add_op, Backend>::backward(upstream, d.sink());
-                       });
+    return minus_reference(tape, Policy::log_prob(tape, policy, options, rows), record);
   }
 }
 

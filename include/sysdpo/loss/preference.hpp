@@ -25,6 +25,7 @@
 #include "sysdpo/graph/system.hpp"
 #include "sysdpo/loss/link.hpp"
 #include "sysdpo/loss/log_ratio.hpp"
+#include "sysdpo/loss/reference_scores.hpp"
 #include "sysdpo/model/models.hpp"
 #include "sysdpo/policy/options.hpp"
 
@@ -44,6 +45,9 @@ struct preference_options {
   bool two_pass = false;
   index_t rows_per_piece = 0;  ///< two-pass mode: most rows of a node in memory at a time; 0 is all
   std::uint64_t seed = 0;      ///< of the nodes' random draws
+  /// The reference's scores of the pairs, if they are kept; must outlive the loss. The reference is then run
+  /// only for batches with pairs that are not among them.
+  reference_scores<System> const* cached = nullptr;
 };
 
 /// A pair and how often it was visited before: each visit draws fresh noise.
@@ -142,16 +146,6 @@ class preference_loss {
   template <std::size_t Group>
   using policy_of = typename node_in_group<Group>::policy;
 
-  template <class Value, class ParentValues>
-  struct row_of;
-  template <class Value, class... Parents>
-  struct row_of<Value, type_list<Parents...>> {
-    using type = scored_row<Value, Parents...>;
-  };
-  template <class Node>
-  using row_type = typename row_of<typename Node::value,
-                                   typename System::template parent_values_of<typename Node::name>>::type;
-
   template <class Policy, class Row, bool Scored = is_scored<Policy>>
   struct record_of {
     struct type {};
@@ -169,7 +163,7 @@ class preference_loss {
   static constexpr bool records_log_prob = [] {
     using policy_type = policy_of<Group>;
     if constexpr (is_scored<policy_type>) {
-      using row = row_type<node_in_group<Group>>;
+      using row = row_of<System, node_in_group<Group>>;
       using model = typename record_of<policy_type, row>::model;
       return policy_type::loss_is == loss_kind::exact &&
              !scores_log_ratio<policy_type, std::remove_reference_t<model>, tape<Backend, T>,
@@ -182,14 +176,16 @@ class preference_loss {
   /// A group's rows, [active members, 2, pairs], and what pass 1 left for the backward pass, piece by piece.
   template <std::size_t Group>
   struct group_state {
-    using row = row_type<node_in_group<Group>>;
+    using row = row_of<System, node_in_group<Group>>;
     using record = typename record_of<policy_of<Group>, row>::type;
 
     bool idle = false;
     bool trainable = true;
     std::vector<row> rows;
-    std::vector<record> records;
-    std::deque<tape<Backend, T>> tapes;  // kept from call to call for their memory
+    std::vector<T> scores;                 // kept ones of the reference, a row each, or empty
+    std::vector<record> records;           // what it says of each piece, or, kept,
+    std::vector<tensor<Backend, T>> kept;  // its scores
+    std::deque<tape<Backend, T>> tapes;    // kept from call to call for their memory
     std::vector<variable<Backend, T>> ratios;
   };
 
@@ -209,6 +205,7 @@ class preference_loss {
 
   template <class Set>
   static bool same_values(Set const& a, Set const& b) {
+    if constexpr (!holds_values<Backend>) return true;
     auto other = b.begin();
     for (auto const& weight : a)
       if (weight.value.to_host() != (other++)->value.to_host()) return false;
@@ -225,27 +222,41 @@ class preference_loss {
     return options_.two_pass && options_.rows_per_piece > 0 ? std::min(rows, options_.rows_per_piece) : rows;
   }
 
+  /// Where the batch's pairs are kept, in its order; nothing if one of them is not.
+  [[nodiscard]] std::vector<std::size_t> kept_places(batch_type batch) const {
+    std::vector<std::size_t> places;
+    if (options_.cached == nullptr) return places;
+    for (auto const& [pair, visit] : batch) {
+      auto const place = options_.cached->find(*pair);
+      if (!place) return {};
+      places.push_back(*place);
+    }
+    return places;
+  }
+
   template <std::size_t Group>
-  void gather_rows(batch_type batch) {
-    auto& rows = std::get<Group>(groups_).rows;
-    rows.clear();
+  void gather_rows(batch_type batch, std::vector<std::size_t> const& places) {
+    auto& state = std::get<Group>(groups_);
+    state.rows.clear();
+    state.scores.clear();
     for_each_node<System>([&](auto node) {
       if constexpr (System::group_of[node] == Group) {
         using name = typename decltype(node)::node::name;
         if (!is_active<Group>(node)) return;
         for (int side = 0; side < 2; ++side)
-          for (auto const& [pair, visit] : batch) {
+          for (std::size_t i = 0; i < batch.size(); ++i) {
+            auto const& [pair, visit] = batch[i];
             auto const& values = side == 0 ? pair->chosen : pair->rejected;
-            rows.push_back(
-                {.value = &get<name>(values),
-                 .parents = std::apply([](auto const&... parent) { return std::tuple{&parent...}; },
-                                       parents_of<name>(values)),
-                 .key = {.seed = options_.seed,
-                         .pair = pair->id,
-                         .node = static_cast<std::uint32_t>(node),
-                         .visit = visit,
-                         .draw = 0},
-                 .side = side});
+            if (!places.empty())
+              state.scores.push_back(static_cast<T>(options_.cached->at(node, places[i], side, visit)));
+            state.rows.push_back({.value = &get<name>(values),
+                                  .parents = parent_pointers<name>(values),
+                                  .key = {.seed = options_.seed,
+                                          .pair = pair->id,
+                                          .node = static_cast<std::uint32_t>(node),
+                                          .visit = visit,
+                                          .draw = 0},
+                                  .side = side});
           }
       }
     });
@@ -254,19 +265,19 @@ class preference_loss {
   void run_forward(batch_type batch, recording mode) {
     if (batch.empty()) fail({"preference loss", "", "the batch is empty", "Give at least one pair"});
     release();  // what a call that threw has left
+    auto const places = kept_places(batch);
     for_each_group([&](auto group) {
       using policy_type = policy_of<group>;
       auto& state = std::get<group>(groups_);
       if constexpr (is_scored<policy_type>) {
-        gather_rows<group>(batch);
+        gather_rows<group>(batch, places);
         for_each_piece(state, [&](auto piece) {
-          state.records.push_back(reference_record<policy_type, Backend, T>(
-              reference_->template get<typename policy_type::model>(), policies_.template get<policy_type>(),
-              piece));
-          if (state.tapes.size() == state.ratios.size()) state.tapes.emplace_back();
-          auto& tape = state.tapes[state.ratios.size()];
+          auto const i = state.ratios.size();
+          look_up_reference<group>(piece);
+          if (state.tapes.size() == i) state.tapes.emplace_back();
+          auto& tape = state.tapes[i];
           tape.restart(state.trainable ? mode : recording::off);
-          state.ratios.push_back(ratio_of<group>(tape, state.records.back(), piece));
+          state.ratios.push_back(ratio_of<group>(tape, i, piece));
         });
       }
     });
@@ -281,11 +292,34 @@ class preference_loss {
                          static_cast<std::size_t>(std::min(piece_rows(rows), rows - begin))));
   }
 
-  template <std::size_t Group, class Record, class Piece>
-  variable<Backend, T> ratio_of(tape<Backend, T>& tape, Record const& record, Piece piece) {
+  /// Finds out what the reference says of a piece of rows: its kept scores, or by running it.
+  template <std::size_t Group, class Piece>
+  void look_up_reference(Piece piece) {
     using policy_type = policy_of<Group>;
-    auto ratio = log_ratio<policy_type>(tape, policy_->template get<typename policy_type::model>(), record,
-                                        policies_.template get<policy_type>(), piece);
+    auto& state = std::get<Group>(groups_);
+    if (state.scores.empty()) {
+      state.records.push_back(
+          reference_record<policy_type, Backend, T>(reference_->template get<typename policy_type::model>(),
+                                                    policies_.template get<policy_type>(), piece));
+    } else {
+      auto const first = static_cast<std::size_t>(piece.data() - state.rows.data());
+      state.kept.push_back(tensor<Backend, T>::from_host(
+          {std::ssize(piece)}, std::span(state.scores).subspan(first, piece.size())));
+    }
+  }
+
+  /// The log-ratios of the piece number `i`.
+  template <std::size_t Group, class Piece>
+  variable<Backend, T> ratio_of(tape<Backend, T>& tape, std::size_t i, Piece piece) {
+    using policy_type = policy_of<Group>;
+    auto& state = std::get<Group>(groups_);
+    auto& model = policy_->template get<typename policy_type::model>();
+    auto const& settings = policies_.template get<policy_type>();
+    auto ratio =
+        state.kept.empty()
+            ? log_ratio<policy_type>(tape, model, state.records[i], settings, piece)
+            : minus_reference(tape, sysdpo::score<policy_type, Backend, T>(tape, model, settings, piece),
+                              state.kept[i]);
     if (ratio.extents() != shape{static_cast<index_t>(piece.size())})
       fail({"preference loss", std::string(name_of<typename node_in_group<Group>::name>()),
             "the policy scored " + to_string(ratio.extents()) + " for " + std::to_string(piece.size()) +
@@ -311,7 +345,8 @@ class preference_loss {
         Backend::copy(result.ratios.data() + slot_element, state.ratios[piece].value().data() + piece_element,
                       bytes);
         if constexpr (records_log_prob<group>)
-          Backend::copy(result.references.data() + slot_element, state.records[piece].data() + piece_element,
+          Backend::copy(result.references.data() + slot_element,
+                        (state.kept.empty() ? state.records : state.kept)[piece].data() + piece_element,
                         bytes);
       });
     });
@@ -373,7 +408,7 @@ class preference_loss {
         auto& tape = state.tapes[i];
         if (options_.two_pass) {
           tape.restart(recording::on);
-          state.ratios[i] = ratio_of<Group>(tape, state.records[i], piece);
+          state.ratios[i] = ratio_of<Group>(tape, i, piece);
         }
         tape.backward(state.ratios[i], upstream[i]);
         state.ratios[i] = {};
@@ -388,6 +423,7 @@ class preference_loss {
       state.ratios.clear();
       for (auto& tape : state.tapes) tape.reset();
       state.records.clear();
+      state.kept.clear();
       state.rows.clear();
     });
   }

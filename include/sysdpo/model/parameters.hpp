@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <deque>
+#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,20 +37,27 @@ class parameter_set {
   parameter_set& operator=(parameter_set const&) = delete;
 
   /// A new weight. Its start depends on (seed, number of weights before it, element) alone: the same on every
-  /// backend.
+  /// backend. \throws error if the name is taken or the machine has no room for so many elements.
   parameter_type& add(std::string name, shape const& extents, initial_value const& start) {
     for (auto const& weight : weights_)
       if (weight.name == name)
         fail({"parameter_set", name, "the name is taken", "Give every weight its own name"});
+    check_size(name, extents);
     if constexpr (!holds_values<Backend>) {
       weights_.push_back({std::move(name), tensor<Backend, stored>(extents)});
       return weights_.back();
     }
-    std::vector<float> normals(static_cast<std::size_t>(extents.size()), 0.0F);
+    std::vector<float> normals;
+    std::vector<stored> values;
+    try {
+      normals.resize(static_cast<std::size_t>(extents.size()));
+      values.resize(normals.size());
+    } catch (std::bad_alloc const&) {
+      refuse_size(name, extents);
+    }
     if (start.deviation != 0)
       fill_normal(normals,
                   draw_key{.seed = seed_, .pair = weights_.size(), .node = 0, .visit = 0, .draw = 0});
-    std::vector<stored> values(normals.size());
     for (std::size_t i = 0; i < values.size(); ++i)
       values[i] = static_cast<stored>(
           static_cast<float>(start.mean + start.deviation * static_cast<double>(normals[i])));
@@ -104,6 +112,22 @@ class parameter_set {
   }
 
  private:
+  static constexpr index_t most_elements = index_t{1} << 40;
+
+  [[noreturn]] static void refuse_size(std::string const& name, shape const& extents) {
+    fail({"weights", name + " " + to_string(extents), "the machine has no room for so many elements",
+          "Correct the configuration"});
+  }
+
+  /// Also where the product of the extents would not fit an index_t.
+  static void check_size(std::string const& name, shape const& extents) {
+    index_t count = 1;
+    for (int axis = 0; axis < extents.rank(); ++axis) {
+      if (extents[axis] > 0 && count > most_elements / extents[axis]) refuse_size(name, extents);
+      count *= extents[axis];
+    }
+  }
+
   std::uint64_t seed_;
   std::deque<parameter_type> weights_;
 };

@@ -43,7 +43,7 @@ class table_model {
     for (std::size_t row = 0; row < logits.size(); row += static_cast<std::size_t>(config_.categories)) {
       auto const begin = table.size();
       double sum = 0;
-      double highest = static_cast<double>(logits[row]);
+      auto highest = static_cast<double>(logits[row]);
       for (std::size_t i = 0; i < static_cast<std::size_t>(config_.categories); ++i)
         highest = std::max(highest, static_cast<double>(logits[row + i]));
       for (std::size_t i = 0; i < static_cast<std::size_t>(config_.categories); ++i)

@@ -86,6 +86,12 @@ struct autoregressive {
   template <class... Parents>
   static constexpr bool accepts = (detail::made_of_tokens<Parents> && ...);
 
+  /// Everything but how values are drawn.
+  static std::string settings(options const& o) {
+    return "begin " + std::to_string(o.begin) + ", separator " + std::to_string(o.separator) + ", end " +
+           std::to_string(o.end);
+  }
+
   /// log p(value | parents), [rows].
   /// \throws error if a value holds `begin`, `end`, nothing or, being a list, `separator`, a token lies
   /// outside the vocabulary or a sequence exceeds the context.

@@ -10,10 +10,15 @@
 // or, where the log-ratio to the reference needs both models at once (denoising),
 //   reference(model, options, rows) → anything                       what the frozen model contributes; no
 //   gradient log_ratio(tape, model, reference, options, rows) → variable [rows]
+//   and, if references are to be cached (train/reference_cache.hpp),
+//   score(tape, model, options, rows) → variable [rows]   such that log_ratio = score(policy) −
+//   score(reference) up to rounding; exact policies need none, their score is log_prob
 // and, if the system is to generate,
 //   sample(model, options, requests) → drawn<value>
-// A policy whose value follows from its parents (a tool) declares `static constexpr bool scored = false` and
-// provides only `sample`. A policy with model = no_model is handed a no_model.
+// `static std::string settings(options)` names the options that scores depend on; with it caches and
+// checkpoints notice that they were changed. A policy whose value follows from its parents (a tool) declares
+// `static constexpr bool scored = false` and provides only `sample`. A policy with model = no_model is handed
+// a no_model.
 //
 // `rows` is std::span<scored_row<value, Parents...> const>, Parents being the value types of the node's
 // parents: take it as `auto`, or spell the parents to accept only these. Rows are scored independently of
@@ -22,6 +27,7 @@
 
 #include <concepts>
 #include <span>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -29,6 +35,7 @@
 
 #include "sysdpo/core/philox.hpp"
 #include "sysdpo/graph/node.hpp"
+#include "sysdpo/graph/type_list.hpp"
 #include "sysdpo/tensor/tape.hpp"
 
 namespace sysdpo {
@@ -50,6 +57,25 @@ struct drawn_request {
   std::tuple<typename Parents::type const*...> parents{};
   draw_key key{};
 };
+
+namespace detail {
+template <class Value, class Parents>
+struct exchanged_with;
+template <class Value, class... Parents>
+struct exchanged_with<Value, type_list<Parents...>> {
+  using row = scored_row<Value, Parents...>;
+  using request = drawn_request<Parents...>;
+};
+template <class System, class Node>
+using exchanged_at =
+    exchanged_with<typename Node::value, typename System::template parent_values_of<typename Node::name>>;
+}  // namespace detail
+
+/// What a node of a system hands to its policy: rows to be scored, and requests to be drawn.
+template <class System, class Node>
+using row_of = typename detail::exchanged_at<System, Node>::row;
+template <class System, class Node>
+using request_of = typename detail::exchanged_at<System, Node>::request;
 
 /// Drawn values; `valid[i]` is false where the model's output was no value of the type (a list with too few
 /// elements …) even after every retry. `retries` counts the outputs that were thrown away.
@@ -92,6 +118,21 @@ concept scores_log_ratio =
     requires(Tape& tape, Model& model, options_of<Policy> const& options, Rows const& rows) {
       Policy::log_ratio(tape, model, Policy::reference(model, options, rows), options, rows);
     };
+
+/// `Policy` gives a score of one model by itself, log p or otherwise.
+template <class Policy, class Model, class Tape, class Rows>
+concept scores_alone = scores_log_prob<Policy, Model, Tape, Rows> ||
+                       requires(Tape& tape, Model& model, options_of<Policy> const& options,
+                                Rows const& rows) { Policy::score(tape, model, options, rows); };
+
+/// The options that a policy's scores depend on, in words; empty if it does not tell.
+template <class Policy>
+[[nodiscard]] std::string settings_of(options_of<Policy> const& options) {
+  if constexpr (requires { Policy::settings(options); })
+    return Policy::settings(options);
+  else
+    return {};
+}
 
 /// Whether nodes of this policy take part in the likelihood: false for tools, whose value follows from their
 /// parents.

@@ -11,15 +11,20 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "sysdpo/op/add_noise.hpp"
 #include "sysdpo/op/denoising_loss.hpp"
+#include "sysdpo/op/scale.hpp"
 #include "sysdpo/op/segment_sum.hpp"
 #include "sysdpo/policy/concept.hpp"
 #include "sysdpo/policy/diffusion_sampling.hpp"
@@ -102,6 +107,43 @@ struct denoising {
     auto const ratios = denoising_log_ratio(tape, prediction, reference.prediction, reference.rows.target,
                                             reference.rows.weights, settings.reduce);
     return segment_sum(tape, ratios, pack_lengths<Backend>(reference.rows.draws_per_row));
+  }
+
+  /// −T·ω(t)·reduce(error)² averaged over the draws, [rows]: of policy and reference, the log-ratio's two
+  /// halves.
+  template <class Backend, class T, class... Parents>
+  static variable<Backend, T> score(tape<Backend, T>& tape, auto& model, options const& settings,
+                                    std::span<scored_row<Value, Parents...> const> rows) {
+    auto const noisy = noise<Backend, T>(settings, rows);
+    auto const losses =
+        denoising_loss(tape, predict(tape, model, noisy), noisy.target, noisy.weights, settings.reduce);
+    return scale(tape, segment_sum(tape, losses, pack_lengths<Backend>(noisy.draws_per_row)), -1.0);
+  }
+
+  /// Everything but how images are drawn.
+  static std::string settings(options const& o) {
+    std::string text = "schedule " + std::to_string(static_cast<int>(o.schedule.kind));
+    for (auto const& [name, value] : std::initializer_list<std::pair<char const*, double>>{
+             {"steps", o.schedule.steps},
+             {"beta_start", o.schedule.beta_start},
+             {"beta_end", o.schedule.beta_end},
+             {"cosine_offset", o.schedule.cosine_offset},
+             {"largest_beta", o.schedule.largest_beta},
+             {"prediction", static_cast<double>(o.prediction)},
+             {"weight", static_cast<double>(o.weight)},
+             {"reduce", static_cast<double>(o.reduce)},
+             {"draws", o.draws},
+             {"steps_factor", o.steps_factor},
+             {"first_step", o.first_step},
+             {"last_step", o.last_step},
+             {"share_draws", o.share_draws ? 1.0 : 0.0},
+             {"begin", o.begin},
+             {"end", o.end}}) {
+      std::array<char, 32> digits{};
+      std::snprintf(digits.data(), digits.size(), " %.17g", value);
+      text += std::string(", ") + name + digits.data();
+    }
+    return text;
   }
 
   /// ω(t)·reduce(error)² averaged over the draws, [rows]: the loss that trains a painter from scratch,

@@ -52,8 +52,10 @@ struct tabular {
       auto const u = static_cast<double>(uniform_at(philox_stream(request.key), 0));
       double sum = 0;
       int category = 0;
-      for (; category + 1 < Value::categories; ++category)
-        if ((sum += row[category]) > u) break;
+      for (; category + 1 < Value::categories; ++category) {
+        sum += row[category];
+        if (sum > u) break;
+      }
       result.values.push_back(category);
       result.valid.push_back(true);
     }

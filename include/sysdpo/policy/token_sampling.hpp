@@ -73,8 +73,10 @@ class token_chooser {
     double total = 0;
     for (auto const& candidate : candidates_) total += candidate.weight;
     auto left = quantile * total;
-    for (auto const& candidate : candidates_)
-      if ((left -= candidate.weight) < 0) return candidate.token;
+    for (auto const& candidate : candidates_) {
+      left -= candidate.weight;
+      if (left < 0) return candidate.token;
+    }
     return last_possible();
   }
 

@@ -42,7 +42,9 @@ class vocabulary {
   }
 
   void save(std::filesystem::path const& path) const {
-    json document = {{"special", json::array()}, {"words", json::array()}};
+    json document;
+    document["special"] = json::array();
+    document["words"] = json::array();
     for (std::size_t i = 0; i < words_.size(); ++i)
       document[i < special_count_ ? "special" : "words"].push_back(words_[i]);
     write_json(path, document);

@@ -16,12 +16,12 @@
 #pragma once
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 #include <concepts>
-#include <functional>
-#include <set>
+#include <exception>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -74,11 +74,8 @@ class node_audit {
   using policy = typename Node::policy;
   using value = typename Node::value;
   using models_type = models<System, Backend, precision<double>>;
-  template <class... Parents>
-  static std::type_identity<scored_row<value, Parents...>> row_type_of(type_list<Parents...>);
-  using parent_values = typename System::template parent_values_of<name>;
-  using row = typename decltype(row_type_of(parent_values{}))::type;
-  using request = typename request_of<value, parent_values>::type;
+  using row = row_of<System, Node>;
+  using request = request_of<System, Node>;
   using numbers = std::vector<double>;
 
   node_audit(models_type const& given, policy_options<System> const& policies,
@@ -92,9 +89,12 @@ class node_audit {
     for (auto const& pair : pairs)
       for (int side = 0; side < 2; ++side) {
         auto const& values = side == 0 ? pair.chosen : pair.rejected;
-        rows_.push_back(
-            {.value = &get<name>(values), .parents = parents_in(values), .key = key(pair.id), .side = side});
-        requests_.push_back({.parents = parents_in(values), .key = key(pair.id, generation_draws)});
+        rows_.push_back({.value = &get<name>(values),
+                         .parents = parent_pointers<name>(values),
+                         .key = key(pair.id),
+                         .side = side});
+        requests_.push_back(
+            {.parents = parent_pointers<name>(values), .key = key(pair.id, generation_draws)});
       }
   }
 
@@ -133,9 +133,6 @@ class node_audit {
         policy::sample(model, settings, requests);
       };
 
-  static auto parents_in(assignment<System> const& values) {
-    return std::apply([](auto const&... parent) { return std::tuple{&parent...}; }, parents_of<name>(values));
-  }
   [[nodiscard]] draw_key key(std::uint64_t id, std::uint32_t draw = 0, std::uint32_t visit = 0) const {
     return {.seed = options_.seed,
             .pair = id,

@@ -75,7 +75,8 @@ class write_metrics final : public callback {
       : writer_(shortened(file, resumed_step)) {}
 
   bool on_step(training_event const& event) override {
-    json line = {{"step", event.step}};
+    json line;
+    line["step"] = event.step;
     for (auto const& [name, value] : event.metrics)
       line[name] = std::isfinite(value) ? json(value) : json(fmt::format("{}", value));
     writer_.write(line);
@@ -85,7 +86,7 @@ class write_metrics final : public callback {
  private:
   static std::filesystem::path const& shortened(std::filesystem::path const& file, index_t last_step) {
     if (!std::filesystem::exists(file)) return file;
-    jsonl_writer{file};  // cuts a torn last line off
+    jsonl_writer const cuts_a_torn_line_off(file);
     std::string kept;
     bool is_shorter = false;
     read_jsonl(file, "metrics file", [&](json_view const& line, std::size_t) {

@@ -197,7 +197,8 @@ void save_checkpoint(std::filesystem::path const& root, training_position const&
 }
 
 /// Loads the newest checkpoint below `root` and returns where it stands, or nothing where there is none.
-/// \throws error if it belongs to a training with another fingerprint or is damaged.
+/// \throws error if it belongs to a training with another fingerprint or is damaged; `models` then stay as
+/// they were.
 template <class System, class Backend, class Precision>
 [[nodiscard]] std::optional<training_position> load_checkpoint(
     std::filesystem::path const& root, models<System, Backend, Precision>& models,
@@ -208,13 +209,16 @@ template <class System, class Backend, class Precision>
   auto const folder = detail::checkpoint_folder(root, steps.front());
   json_file const document(folder / "trainer.json", "checkpoint");
   detail::check_fingerprint(document.root().at("fingerprint"), fingerprint);
+  auto const step = document.root().at("step");
+  if (step.template integer<index_t>(0) != steps.front())
+    step.fail(fmt::format("it is not that of the folder, {}", steps.front()), "Remove this checkpoint");
+  training_position position{.step = steps.front(), .callbacks = document.root().at("callbacks").value()};
   models.for_each([&](auto index, auto& model) {
     detail::load_optimizer(folder / model_name<typename decltype(index)::model>() / "optimizer.safetensors",
                            optimizers[index], averages[index], model.parameters());
   });
   load_system(folder, models);
-  return training_position{.step = document.root().at("step").template integer<index_t>(0),
-                           .callbacks = document.root().at("callbacks").value()};
+  return position;
 }
 
 }  // namespace sysdpo

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <string>
 #include <utility>
@@ -46,9 +45,11 @@ struct memory_estimate {
       table += fmt::format("{:<32} {:>10.1f} {:>10.1f} {:>10.1f} {:>10.1f}\n", m.name, mib(m.weights),
                            mib(m.weights), mib(m.gradients), mib(m.optimizer));
     table += fmt::format("{:<32} {:>10}\n", "nodes (MiB)", "activations");
-    for (auto const& group : nodes)
-      table += fmt::format("{:<32} {:>10.1f}\n", fmt::format("{}", fmt::join(group.nodes, ", ")),
-                           mib(group.activations));
+    for (auto const& group : nodes) {
+      std::string names;
+      for (auto const& name : group.nodes) names += (names.empty() ? "" : ", ") + name;
+      table += fmt::format("{:<32} {:>10.1f}\n", names, mib(group.activations));
+    }
     return table + fmt::format("{:<32} {:>10.1f}\n", "peak of a step", mib(peak));
   }
 };

@@ -79,13 +79,6 @@ inline constexpr auto depths = [] {
   return depth;
 }();
 
-template <class Value, class ParentValues>
-struct request_of;
-template <class Value, class... Parents>
-struct request_of<Value, type_list<Parents...>> {
-  using type = drawn_request<Parents...>;
-};
-
 /// Draws the nodes of one group and depth for all rows that are still valid.
 template <class System, std::size_t Group, std::size_t Depth, class Models>
 void draw_nodes(Models& models, policy_options<System> const& policies,
@@ -93,8 +86,7 @@ void draw_nodes(Models& models, policy_options<System> const& policies,
                 generation_options<System> const& options, generated<System>& into, std::size_t offset) {
   using first = typename System::template node_at<System::group_members(Group).front()>;
   using policy = typename first::policy;
-  using request = typename request_of<typename first::value,
-                                      typename System::template parent_values_of<typename first::name>>::type;
+  using request = request_of<System, first>;
   std::vector<request> wanted;
   std::vector<std::pair<std::size_t, std::size_t>> places;  // node, row
   for_each_node<System>([&](auto tag) {
@@ -103,8 +95,7 @@ void draw_nodes(Models& models, policy_options<System> const& policies,
       if (options.keep.values[tag]) return;
       for (std::size_t i = 0; i < requests.size(); ++i) {
         if (!into.valid[offset + i]) continue;
-        wanted.push_back({.parents = std::apply([](auto const&... parent) { return std::tuple{&parent...}; },
-                                                parents_of<name>(std::as_const(into.values[offset + i]))),
+        wanted.push_back({.parents = parent_pointers<name>(std::as_const(into.values[offset + i])),
                           .key = {.seed = options.seed,
                                   .pair = requests[i].id,
                                   .node = static_cast<std::uint32_t>(tag),

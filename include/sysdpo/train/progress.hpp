@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <mutex>
 #include <string>
@@ -73,7 +74,7 @@ class progress {
   }
 
   static std::string duration(double seconds) {
-    auto const whole = static_cast<long>(seconds + 0.5);
+    auto const whole = std::lround(seconds);
     return whole < 60 ? fmt::format("{} s", whole) : fmt::format("{} min {:02} s", whole / 60, whole % 60);
   }
 

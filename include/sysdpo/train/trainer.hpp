@@ -19,13 +19,13 @@
 #include <utility>
 #include <vector>
 
-#include "sysdpo/core/hash.hpp"
 #include "sysdpo/loss/metrics.hpp"
 #include "sysdpo/loss/preference.hpp"
 #include "sysdpo/optim/adamw.hpp"
 #include "sysdpo/optim/schedule.hpp"
 #include "sysdpo/train/callbacks.hpp"
 #include "sysdpo/train/checkpoint.hpp"
+#include "sysdpo/train/fingerprint.hpp"
 
 namespace sysdpo {
 
@@ -60,27 +60,12 @@ struct trainer_options {
   index_t validate_every = 0;               ///< steps; 0 never
   index_t draw_noise_every = 0;             ///< steps; costs one more scoring of a batch; 0 never
   std::uint64_t seed = 0;                   ///< of the order of pairs
-  std::filesystem::path checkpoints{};      ///< folder of checkpoints; empty keeps none
-  index_t checkpoint_every = 100;           ///< steps
+  /// Epochs after which a pair meets the same noise again; 0 draws fresh noise for ever. What a cache of the
+  /// reference's scores keeps (loss.cached) is a bound.
+  std::uint32_t noise_visits = 0;
+  std::filesystem::path checkpoints{};  ///< folder of checkpoints; empty keeps none
+  index_t checkpoint_every = 100;       ///< steps
 };
-
-namespace detail {
-
-/// Adds a node's value to a hash: numbers, images, and ranges of such, each with its length. Of a value type
-/// of one's own that is none of these nothing is added.
-template <class Value>
-void add_value(fnv1a& hash, Value const& value) {
-  if constexpr (std::is_arithmetic_v<Value>) {
-    hash.add(std::as_bytes(std::span(&value, 1)));
-  } else if constexpr (requires { value.values(); }) {
-    add_value(hash, value.values());
-  } else if constexpr (std::ranges::sized_range<Value const>) {
-    add_value(hash, static_cast<std::uint64_t>(std::ranges::size(value)));
-    for (auto const& element : value) add_value(hash, element);
-  }
-}
-
-}  // namespace detail
 
 template <class System, class Backend, class Precision = precision<float>, preference_link Link = logistic>
 class trainer {
@@ -105,7 +90,7 @@ class trainer {
     });
     if (!options.checkpoints.empty()) {
       lock_.emplace(options.checkpoints);
-      fingerprint_ = fingerprint(reference);
+      fingerprint_ = fingerprint(reference, policies);
       if (auto const found =
               load_checkpoint(options.checkpoints, policy, std::span(optimizers_), averages_, fingerprint_)) {
         step_ = saved_step_ = found->step;
@@ -220,6 +205,17 @@ class trainer {
           "0 does not clip");
     check(options_.draw_noise_every >= 0, "draw_noise_every", static_cast<double>(options_.draw_noise_every),
           "0 never looks at it");
+    if (auto const* const cached = options_.loss.cached; cached != nullptr && !pairs_.empty()) {
+      auto const pairs = options_.steps * options_.batches_per_step * options_.pairs_per_batch;
+      auto const epochs = (pairs + std::ssize(pairs_) - 1) / std::ssize(pairs_);
+      check(options_.noise_visits > 0 ? options_.noise_visits <= cached->visits()
+                                      : epochs <= static_cast<index_t>(cached->visits()),
+            "noise_visits", options_.noise_visits,
+            "Come back to the noise of the visits whose reference scores are kept, or keep more of them");
+      check(options_.draw_noise_every == 0, "draw_noise_every",
+            static_cast<double>(options_.draw_noise_every),
+            "It needs noise whose reference scores are not kept: train without the cache to see it");
+    }
     check(options_.checkpoint_every > 0, "checkpoint_every", static_cast<double>(options_.checkpoint_every),
           "Leave `checkpoints` empty to keep none");
     for (auto const rate : options_.rates.values)
@@ -289,8 +285,7 @@ class trainer {
         generator(options_.seed, static_cast<std::uint64_t>(epoch)).shuffle(std::span(order_));
         order_epoch_ = epoch;
       }
-      batch.push_back(
-          {&pairs_[order_[static_cast<std::size_t>(i % size)]], static_cast<std::uint32_t>(epoch)});
+      batch.push_back({&pairs_[order_[static_cast<std::size_t>(i % size)]], visit_of(epoch)});
     }
     return batch;
   }
@@ -299,6 +294,12 @@ class trainer {
   static std::vector<pair_visit<System>> revisited(std::vector<pair_visit<System>> batch) {
     for (auto& [pair, visit] : batch) visit += std::uint32_t{1} << 31U;
     return batch;
+  }
+
+  /// The number of the noise that pairs meet in an epoch.
+  [[nodiscard]] std::uint32_t visit_of(index_t epoch) const {
+    auto const visit = static_cast<std::uint32_t>(epoch);
+    return options_.noise_visits == 0 ? visit : visit % options_.noise_visits;
   }
 
   void save() {
@@ -347,29 +348,15 @@ class trainer {
                                        : "Lower the learning rate; the last checkpoint is intact"});
   }
 
-  /// What must agree for a checkpoint to continue this training. The settings of policies are not among it:
-  /// nothing here can read them.
-  [[nodiscard]] json fingerprint(models_type const& reference) const {
+  /// What must agree for a checkpoint to continue this training.
+  [[nodiscard]] json fingerprint(models_type const& reference, policy_options<System> const& policies) const {
     auto const& loss = options_.loss;
-    fnv1a ids;
-    fnv1a values;
-    for (auto const& pair : pairs_) {
-      detail::add_value(ids, pair.id);
-      detail::add_value(values, pair.weight);
-      for (auto const* side : {&pair.chosen, &pair.rejected}) {
-        for_each_source<System>(
-            [&](auto tag) { detail::add_value(values, get<typename decltype(tag)::source::name>(*side)); });
-        for_each_node<System>(
-            [&](auto tag) { detail::add_value(values, get<typename decltype(tag)::node::name>(*side)); });
-      }
-    }
     json print = {{"pairs", pairs_.size()},
-                  {"pair ids", ids.text()},
-                  {"pair values", values.text()},
                   {"pairs per batch", options_.pairs_per_batch},
                   {"batches per step", options_.batches_per_step},
                   {"order seed", options_.seed},
                   {"noise seed", loss.seed},
+                  {"noise visits", options_.noise_visits},
                   {"beta", loss.beta},
                   {"link", {loss.link.value(-1, 1), loss.link.value(0.5, 1), loss.link.value(2, 1)}},
                   {"scales", loss.scales.values},
@@ -392,14 +379,7 @@ class trainer {
         if (!weight.trainable) frozen.push_back(weight.name);
       print["frozen"][std::string(model_name<typename decltype(index)::model>())] = frozen;
     });
-    reference.for_each([&](auto index, auto const& model) {
-      fnv1a weights;
-      for (auto const& weight : model.parameters()) {
-        auto const host = weight.value.to_host();
-        weights.add(std::as_bytes(std::span(host)));
-      }
-      print["reference"][std::string(model_name<typename decltype(index)::model>())] = weights.text();
-    });
+    for (auto const& [what, from] : fingerprint_of(reference, policies, pairs_)) print[what] = from;
     return print;
   }
 

@@ -42,7 +42,7 @@ struct implement<group_norm_op, cpu> {
           Block total(T{0});
           for (auto at = first; at < size.elements(); at += size.channels) {
             auto const distance = Block(image + at) - centre;
-            total = total + distance * distance;
+            total = fma(distance, distance, total);
           }
           total.store(sum.data() + first);
         });
@@ -58,7 +58,7 @@ struct implement<group_norm_op, cpu> {
           Block const a(slope.data() + first);
           Block const b(shift.data() + first);
           for (auto at = first; at < size.elements(); at += size.channels) {
-            auto const value = Block(image + at) * a + b;
+            auto const value = fma(Block(image + at), a, b);
             (silu ? value * sigmoid(value) : value).store(out + at);
           }
         });
@@ -101,13 +101,13 @@ struct implement<group_norm_op, cpu> {
             Block const value(image + at);
             Block u(upstream + at);
             if (silu) {
-              auto const activated = value * a + b;
+              auto const activated = fma(value, a, b);
               auto const s = sigmoid(activated);
-              u = u * (s * (one + activated * (one - s)));
+              u = u * s * fma(activated, one - s, one);
               u.store(inner + at);
             }
             total = total + u;
-            product_total = product_total + u * (value - middle);
+            product_total = fma(u, value - middle, product_total);
           }
           total.store(sum.data() + first);
           product_total.store(product_sum.data() + first);
@@ -133,7 +133,7 @@ struct implement<group_norm_op, cpu> {
         for_each_channel_block<T>(channels, [&]<class Block>(index_t first) {
           Block const a(slope.data() + first), b(shift.data() + first), c(tilt.data() + first);
           for (auto at = first; at < size.elements(); at += channels) {
-            auto const value = Block(inner_upstream + at) * a + Block(image + at) * c + b;
+            auto const value = fma(Block(inner_upstream + at), a, fma(Block(image + at), c, b));
             (dx.accumulate ? Block(out + at) + value : value).store(out + at);
           }
         });

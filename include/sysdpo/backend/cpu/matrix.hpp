@@ -1,9 +1,10 @@
-// Matrix products on the CPU: the one place that calls Eigen's GEMM. Row-major with leading dimensions, cut
-// over the threads along the longer side of the result.
+// Matrix products on the CPU: the one place that calls Eigen's GEMM, or oneDNN's where the build has it.
+// Row-major with leading dimensions, cut over the threads along the longer side of the result.
 #pragma once
 
 #include <Eigen/Core>
 
+#include "sysdpo/backend/cpu/onednn.hpp"
 #include "sysdpo/backend/cpu/parallel.hpp"
 
 namespace sysdpo::cpu_detail {
@@ -48,6 +49,14 @@ void multiply(operand<T> const& a, operand<T> const& b, T* c, index_t c_stride, 
   auto const n = b.transposed ? b.rows : b.columns;
   if (m == 0 || n == 0) return;
   auto const part = [&](index_t row, index_t rows, index_t column, index_t columns) {
+    if constexpr (has_onednn && std::is_same_v<T, float>) {
+      constexpr index_t worth_a_call = 1 << 15;  // multiply-adds: below, Eigen is as fast
+      if (rows * columns * k >= worth_a_call)
+        return onednn_multiply(a.transposed ? 'T' : 'N', b.transposed ? 'T' : 'N', rows, columns, k,
+                               a.transposed ? a.data + row : a.data + row * a.stride, a.stride,
+                               b.transposed ? b.data + column * b.stride : b.data + column, b.stride,
+                               accumulate ? 1.0F : 0.0F, c + row * c_stride + column, c_stride);
+    }
     matrix_map<T> out(c + row * c_stride + column, rows, columns, Eigen::OuterStride<>(c_stride));
     auto const product = [&](auto const& left, auto const& right) {
       if (accumulate)

@@ -39,12 +39,13 @@ class winograd {
     auto const size = packed_size<T>(rows, sizes.channels, sizes.outputs);
     scratch<T> const packed(components * size);
     for (index_t f = 0; f < components; ++f) {
-      auto const& g = kernel_transform[static_cast<std::size_t>(f)];
+      auto const& row_transform = kernel_transform[static_cast<std::size_t>(f)];
+      std::array<T, 3> const g{static_cast<T>(row_transform[0]), static_cast<T>(row_transform[1]),
+                               static_cast<T>(row_transform[2])};
       pack_panels<T>(
           rows, sizes.channels, sizes.outputs, nullptr,
           [&](index_t row, index_t c, index_t o) {
-            return static_cast<T>(g[0]) * weight(row, 0, c, o) + static_cast<T>(g[1]) * weight(row, 1, c, o) +
-                   static_cast<T>(g[2]) * weight(row, 2, c, o);
+            return g[0] * weight(row, 0, c, o) + g[1] * weight(row, 1, c, o) + g[2] * weight(row, 2, c, o);
           },
           packed.data() + f * size);
     }
@@ -143,28 +144,32 @@ class winograd {
     auto const channels = sizes_.channels;
     auto const row_size = row_tiles_ * channels;
     for_each_channel_block<T>(channels, [&]<class Block>(index_t first) {
-      Block const zero(T{0}), two(T{2}), four(T{4}), five(T{5});
+      Block const two(T{2}), four(T{4}), minus_four(T{-4}), minus_five(T{-5});
       auto* out = to + sizes_.padding * row_size + first;
+      auto const put = [&](auto const& pixel) {
+        auto const d0 = pixel(0), d1 = pixel(1), d2 = pixel(2), d3 = pixel(3), d4 = pixel(4), d5 = pixel(5);
+        auto const even = fma(minus_four, d2, d4);
+        auto const odd = fma(minus_four, d1, d3);
+        auto const even_far = d4 - d2;
+        auto const odd_far = two * (d3 - d1);
+        fma(four, d0, fma(minus_five, d2, d4)).store(out);
+        (even + odd).store(out + input_size_);
+        (even - odd).store(out + 2 * input_size_);
+        (even_far + odd_far).store(out + 3 * input_size_);
+        (even_far - odd_far).store(out + 4 * input_size_);
+        fma(four, d1, fma(minus_five, d3, d5)).store(out + 5 * input_size_);
+        out += channels;
+      };
       for (index_t row = 0; row < sizes_.height; ++row)
-        for (index_t left = -sizes_.padding; left < sizes_.out_width - sizes_.padding;
-             left += tile, out += channels) {
-          auto const pixel = [&](index_t i) {
-            auto const column = left + i;
-            return column < 0 || column >= sizes_.width
-                       ? zero
-                       : Block(image + (row * sizes_.width + column) * channels + first);
-          };
-          auto const d0 = pixel(0), d1 = pixel(1), d2 = pixel(2), d3 = pixel(3), d4 = pixel(4), d5 = pixel(5);
-          auto const even = d4 - four * d2;
-          auto const odd = d3 - four * d1;
-          auto const even_far = d4 - d2;
-          auto const odd_far = two * (d3 - d1);
-          (four * d0 - five * d2 + d4).store(out);
-          (even + odd).store(out + input_size_);
-          (even - odd).store(out + 2 * input_size_);
-          (even_far + odd_far).store(out + 3 * input_size_);
-          (even_far - odd_far).store(out + 4 * input_size_);
-          (four * d1 - five * d3 + d5).store(out + 5 * input_size_);
+        for (index_t left = -sizes_.padding; left < sizes_.out_width - sizes_.padding; left += tile) {
+          auto const* const pixels = image + (row * sizes_.width + left) * channels + first;
+          auto const inside = [&](index_t i) { return Block(pixels + i * channels); };
+          if (left >= 0 && left + components <= sizes_.width)
+            put(inside);
+          else
+            put([&](index_t i) {
+              return left + i >= 0 && left + i < sizes_.width ? inside(i) : Block(T{0});
+            });
         }
     });
   }
@@ -188,9 +193,9 @@ class winograd {
           (accumulate ? Block(to) + value : value).store(to);
         };
         put(0, sum + far_sum + Block(from));
-        put(1, difference + two * far_difference);
-        put(2, sum + four * far_sum);
-        put(3, difference + eight * far_difference + Block(from + 5 * size));
+        put(1, fma(two, far_difference, difference));
+        put(2, fma(four, far_sum, sum));
+        put(3, fma(eight, far_difference, difference + Block(from + 5 * size)));
       }
     });
   }
@@ -207,8 +212,8 @@ class winograd {
         auto* const out = to + i * columns + first;
         auto const even = y0 + y2;
         auto const odd = y1 + y3;
-        auto const even_far = y0 + four * y2;
-        auto const odd_far = two * (y1 + four * y3);
+        auto const even_far = fma(four, y2, y0);
+        auto const odd_far = two * fma(four, y3, y1);
         y0.store(out);
         (even + odd).store(out + size);
         (even - odd).store(out + 2 * size);

@@ -1,0 +1,50 @@
+#include "sysdpo/model/parameters.hpp"
+
+#include "support/catch.hpp"
+#include "sysdpo/backend/cpu.hpp"
+#include "sysdpo/model/table.hpp"
+
+using Catch::Contains;
+using weights = sysdpo::parameter_set<sysdpo::cpu, sysdpo::precision<float>>;
+
+TEST_CASE("a weight that no machine holds is refused by its name, not by the allocator", "[parameters]") {
+  weights set;
+  auto const huge = sysdpo::index_t{1} << 62;
+  CHECK_THROWS_WITH(set.add("a", {huge}, sysdpo::zeros), Contains("a [4611686018427387904]"));
+  CHECK_THROWS_WITH(set.add("b", {huge, 4}, sysdpo::zeros), Contains("no room"));  // the product wraps to 0
+  CHECK_THROWS_WITH(set.add("c", {sysdpo::index_t{1} << 20, sysdpo::index_t{1} << 21}, sysdpo::zeros),
+                    Contains("no room"));
+  CHECK(set.size() == 0);
+  CHECK(set.add("d", {2, 0, 3}, sysdpo::ones).value.size() == 0);
+  CHECK_THROWS_AS(
+      (sysdpo::table_model<sysdpo::cpu, sysdpo::precision<float>>({.contexts = huge, .categories = huge})),
+      sysdpo::error);
+}
+
+TEST_CASE("weights are found by name, frozen by prefix, counted, and copied between equal sets only",
+          "[parameters]") {
+  weights set(3);
+  set.add("left.w", {2, 3}, sysdpo::normal(1));
+  set.add("right.w", {4}, sysdpo::ones);
+  CHECK(set.elements() == 10);
+  CHECK(set.find("none") == nullptr);
+  CHECK_THROWS_WITH(set.add("right.w", {1}, sysdpo::zeros), Contains("the name is taken"));
+  set.set_trainable(false, "left.");
+  CHECK_FALSE(set.find("left.w")->trainable);
+  CHECK(set.find("right.w")->trainable);
+
+  weights same(4);
+  same.add("left.w", {2, 3}, sysdpo::normal(1));
+  same.add("right.w", {4}, sysdpo::zeros);
+  same.copy_values(set);
+  CHECK(same.find("left.w")->value.to_host() == set.find("left.w")->value.to_host());
+  CHECK(same.find("right.w")->value.to_host() == std::vector<float>(4, 1.0F));
+
+  weights shorter;
+  shorter.add("left.w", {2, 3}, sysdpo::zeros);
+  CHECK_THROWS_WITH(shorter.copy_values(set), Contains("differ in length"));
+  weights other;
+  other.add("left.w", {3, 2}, sysdpo::zeros);
+  other.add("right.w", {4}, sysdpo::zeros);
+  CHECK_THROWS_WITH(other.copy_values(set), Contains("left.w") && Contains("[2, 3]"));
+}
