@@ -35,6 +35,8 @@ struct recipe {
   int painter_from_round = 0;    ///< rounds before it train the author alone
   double author_rejected = 0.3;  ///< of the rejected side's gradient
   double painter_rejected = 1;
+  bool offline = false;       ///< one round, on as many pairs, all made by the unaligned system
+  bool winners_only = false;  ///< supervised training on the winners: no loser, no sigmoid
 
   [[nodiscard]] std::string text() const {
     std::string parts;
@@ -44,8 +46,16 @@ struct recipe {
       parts += fmt::format("{}painter rate {:g}, rejected × {:g}, scale {:g}, from round {}",
                            parts.empty() ? "" : "; ", painter_rate, painter_rejected, painter_scale,
                            painter_from_round + 1);
+    if (offline) parts += "; one round";
+    if (winners_only) parts += "; winners only";
     return parts;
   }
+};
+
+/// The link of supervised training: every pair pulls alike, however well it is told apart.
+struct linear {
+  [[nodiscard]] double value(double h, double beta) const { return -beta * h; }
+  [[nodiscard]] double slope(double, double beta) const { return -beta; }
 };
 
 /// A trained row with its learning curves.
@@ -117,6 +127,34 @@ inline std::vector<storybook_pair> pairs_of_round(storybook_models& models,
                        static_cast<std::uint64_t>(round) << 32U);
 }
 
+/// One round's training of `policy` on `pairs` against `reference`.
+template <sysdpo::preference_link Link>
+void train_round(storybook_models& policy, storybook_models& reference,
+                 sysdpo::policy_options<storybook> const& options, std::vector<storybook_pair> const& pairs,
+                 sysdpo::index_t steps, alignment_budget const& budget, recipe const& how,
+                 bool painter_learns, std::uint64_t seed,
+                 std::vector<sysdpo::callback*> const& callbacks = {}) {
+  policy.get<author_model>().parameters().set_trainable(how.author_rate > 0);
+  policy.get<painter_model>().parameters().set_trainable(painter_learns);
+  policy.get<painter_model>().parameters().set_trainable(false, "text_encoder.");
+  sysdpo::trainer_options<storybook, Link> training{
+      .steps = steps, .pairs_per_batch = budget.batch, .seed = seed};
+  training.loss.beta = budget.beta;
+  training.loss.seed = seed;
+  training.loss.rejected_gradient = decltype(training.loss.rejected_gradient)::all(how.painter_rejected);
+  training.loss.rejected_gradient.template at<writer>() = how.author_rejected;
+  training.loss.scales = decltype(training.loss.scales)::all(how.painter_scale);
+  training.loss.scales.template at<writer>() = 1;
+  training.rates.template at<author_model>() = how.author_rate;
+  training.rates.template at<painter_model>() = how.painter_rate;
+  training.schedule = {.warmup_steps = 20, .shape = sysdpo::decay::cosine, .final_factor = 0.1};
+  training.optimizer = {.beta2 = 0.99};
+  training.draw_noise_every = std::max<sysdpo::index_t>(steps / 5, 1);
+  sysdpo::trainer<storybook, sysdpo::cpu, precision, Link> trainer(policy, reference, options, pairs,
+                                                                   training);
+  trainer.run(callbacks);
+}
+
 /// Trains `start` by `how`, round after round on pairs of its own making; a round's reference is the system
 /// at its start. `first_pairs` are those of round one, made by the unaligned system, which all rows share.
 inline aligned align(storybook_models const& start, sysdpo::policy_options<storybook> const& options,
@@ -126,38 +164,28 @@ inline aligned align(storybook_models const& start, sysdpo::policy_options<story
   aligned result{storybook_models(start), {}, 0};
   for (auto const* node : {"system", "writer", "painter"})
     result.curves.push_back({.system = row, .node = node});
+  // An offline row asks the prompts of all rounds at once and takes the steps of all rounds.
+  auto const rounds = how.offline ? 1 : budget.rounds;
+  auto const steps = budget.steps * budget.rounds / rounds;
 
   auto const collect = [&](storybook_models& policy, int round) {
     auto pairs =
         round == 0 ? first_pairs : pairs_of_round(policy, options, judge, prompts, budget, seed, round);
+    for (int later = 1; how.offline && later < budget.rounds; ++later)
+      for (auto& pair : pairs_of_round(policy, options, judge, prompts, budget, seed, later))
+        pairs.push_back(std::move(pair));
     result.pairs += pairs.size();
     return pairs;
   };
   auto const train = [&](storybook_models& policy, storybook_models& reference,
                          std::vector<storybook_pair> const& pairs, int round) {
     auto const painter_learns = how.painter_rate > 0 && round >= how.painter_from_round;
-    policy.get<author_model>().parameters().set_trainable(how.author_rate > 0);
-    policy.get<painter_model>().parameters().set_trainable(painter_learns);
-    policy.get<painter_model>().parameters().set_trainable(false, "text_encoder.");
-    auto const round_seed = seed * 100 + static_cast<std::uint64_t>(round);
-    sysdpo::trainer_options<storybook> training{
-        .steps = budget.steps, .pairs_per_batch = budget.batch, .seed = round_seed};
-    training.loss = {.beta = budget.beta, .seed = round_seed};
-    training.loss.scales.at<panel<0>>() = how.painter_scale;
-    training.loss.scales.at<panel<1>>() = how.painter_scale;
-    training.loss.scales.at<panel<2>>() = how.painter_scale;
-    training.loss.rejected_gradient = decltype(training.loss.rejected_gradient)::all(how.painter_rejected);
-    training.loss.rejected_gradient.at<writer>() = how.author_rejected;
-    training.rates.at<author_model>() = how.author_rate;
-    training.rates.at<painter_model>() = how.painter_rate;
-    training.schedule = {.warmup_steps = 20, .shape = sysdpo::decay::cosine, .final_factor = 0.1};
-    training.optimizer = {.beta2 = 0.99};
-    training.draw_noise_every = std::max<sysdpo::index_t>(budget.steps / 5, 1);
-    sysdpo::trainer<storybook, sysdpo::cpu, precision> trainer(policy, reference, options, pairs, training);
-    record_curves curves(result.curves, budget.beta, static_cast<double>(round * budget.steps));
-    trainer.run({&curves});
+    record_curves curves(result.curves, budget.beta, static_cast<double>(round * steps));
+    auto const with = how.winners_only ? train_round<linear> : train_round<sysdpo::logistic>;
+    with(policy, reference, options, pairs, steps, budget, how, painter_learns,
+         seed * 100 + static_cast<std::uint64_t>(round), {&curves});
   };
-  sysdpo::run_rounds(result.models, {.rounds = budget.rounds}, collect, train);
+  sysdpo::run_rounds(result.models, {.rounds = rounds}, collect, train);
   return result;
 }
 

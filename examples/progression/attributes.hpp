@@ -111,6 +111,10 @@ enum attribute_index : int {
   reed
 };
 
+/// Whether the painter is taught this attribute faithfully. Every fifth is, so that one can tell what the
+/// others lack from what a painter of this size lacks.
+constexpr bool painted_faithfully(int attribute) { return attribute % 5 == 4; }
+
 /// One kind of landscape, with the nouns that prompts use for it; captions use the first.
 struct place {
   std::string_view name;

@@ -47,6 +47,26 @@ struct drawing {
   bool oracle = false;          ///< the captions are the best one can write; the author is not asked
 };
 
+/// The images that the painter makes of captions, three by three; the author is not asked.
+inline std::vector<picture> paint(storybook_models& models, sysdpo::policy_options<storybook> const& options,
+                                  std::span<std::array<caption_meaning, 3> const> asked, std::uint64_t seed) {
+  std::vector<sysdpo::generation_request<storybook>> requests(asked.size());
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    requests[i].id = i;
+    sysdpo::get<prompt_source>(requests[i].given) = {bos};
+    auto& captions = sysdpo::get<writer>(requests[i].given);
+    for (std::size_t k = 0; k < captions.size(); ++k) captions[k] = caption(asked[i][k]);
+  }
+  sysdpo::generation_options<storybook> settings{.seed = seed, .requests_at_once = 16};
+  settings.keep.at<writer>() = true;
+  auto const drawn = sysdpo::generate(
+      models, options, std::span<sysdpo::generation_request<storybook> const>(requests), settings);
+  std::vector<picture> images;
+  for (auto const& values : drawn.values)
+    for (auto const& image : images_of(values)) images.push_back(image);
+  return images;
+}
+
 /// One sequence for each of `prompts`, scored by `judge`.
 inline std::vector<scored_sequence> generate_sequences(storybook_models& models,
                                                        sysdpo::policy_options<storybook> const& options,

@@ -78,13 +78,15 @@ inline author_example draw_author_example(std::vector<prompt> const& requests, r
 }
 
 /// Draws a painter's example: the picture shows the level its caption names give or take 0.06, except that
-/// with probability `rho` it shows any level. Other attributes are natural.
+/// with probability `rho` it shows any level, unless the attribute is one that is `painted_faithfully`. Other
+/// attributes are natural.
 inline painter_example draw_painter_example(random_stream& random, float rho = 0.25F) {
   caption_meaning const meaning{.place = random.below(place_count),
                                 .attribute = random.below(attribute_count),
                                 .level = random.below(level_count)};
   float const named = std::clamp(level_value(meaning.level) + random.uniform(-0.06F, 0.06F), 0.0F, 1.0F);
-  float const shown = random.chance(rho) ? random.uniform() : named;
+  bool const faulty = random.chance(rho) && !painted_faithfully(meaning.attribute);
+  float const shown = faulty ? random.uniform() : named;
   return {.caption = caption(meaning, random.below(caption_synonyms)),
           .image = render(scene_about(meaning.attribute, shown, meaning.place, random))};
 }

@@ -12,55 +12,14 @@
 #include <sysdpo.hpp>
 
 #include "align.hpp"
+#include "budget.hpp"
 #include "jobs.hpp"
 #include "pretrain.hpp"
 #include "report.hpp"
+#include "rows.hpp"
+#include "settings.hpp"
 
 namespace progression {
-
-/// Everything that shapes the result.
-struct experiment_settings {
-  pretraining regressor_training{.steps = 1500, .batch = 64, .rate = 2e-3};
-  pretraining author_training{.steps = 1500, .batch = 32, .rate = 2e-3};
-  pretraining painter_training{.steps = 3500, .batch = 32, .rate = 3e-3};
-  float p_order = 0.35F;  ///< share of the author's corpus in the order that was asked for
-  float rho = 0.40F;      ///< share of the painter's corpus that does not show what its caption names
-  alignment_budget budget{};
-  int seeds = 3;
-  int test_prompts = 200;
-  int validation_prompts = 100;
-  int sampling_steps = 10;
-  bool tune = false;  ///< else every row takes the first recipe of its grid, which an earlier tuning chose
-  int workers = sysdpo::cpu_threads();
-
-  [[nodiscard]] std::string pretraining_text() const {
-    auto const text = [](pretraining const& p) {
-      return fmt::format("{}x{}@{:g}", p.steps, p.batch, p.rate);
-    };
-    return fmt::format("regressor {} author {} painter {} p_order {} rho {}", text(regressor_training),
-                       text(author_training), text(painter_training), p_order, rho);
-  }
-  [[nodiscard]] std::string alignment_text() const {
-    return fmt::format("{} rounds {} prompts {} candidates {} steps {} batch {} beta {:g} sampling {}",
-                       pretraining_text(), budget.rounds, budget.prompts, budget.candidates, budget.steps,
-                       budget.batch, budget.beta, sampling_steps);
-  }
-};
-
-/// The recipes that a row may be trained by; tuning takes the best on validation prompts, and without tuning
-/// the first counts.
-inline std::vector<recipe> grid_of(std::string const& row) {
-  if (row == "language_model_only")
-    return {{.author_rate = 1e-3}, {.author_rate = 5e-4}, {.author_rate = 2e-3}};
-  if (row == "diffusion_only")
-    return {{.painter_rate = 2e-3, .painter_rejected = 0.5},
-            {.painter_rate = 1e-3, .painter_rejected = 0.8},
-            {.painter_rate = 1e-3, .painter_rejected = 0.5}};
-  return {{.author_rate = 1e-3, .painter_rate = 2e-3, .painter_from_round = 1, .painter_rejected = 0.5},
-          {.author_rate = 5e-4, .painter_rate = 2e-3, .painter_from_round = 1, .painter_rejected = 0.5},
-          {.author_rate = 1e-3, .painter_rate = 2e-3, .painter_from_round = 0, .painter_rejected = 0.5}};
-}
-inline constexpr std::array<char const*, 3> trained_rows{"language_model_only", "diffusion_only", "sysdpo"};
 
 /// Scores of one system on some prompts, in the prompts' order.
 struct evaluation {
@@ -116,6 +75,8 @@ class experiment {
     denoising.first_step =
         denoising.schedule.steps * 2 / 5;  // the noisier steps, where an image's overall look is decided
     prompts_.test.resize(std::min(prompts_.test.size(), static_cast<std::size_t>(settings.test_prompts)));
+    prompts_.test_phrasings.resize(
+        std::min(prompts_.test_phrasings.size(), static_cast<std::size_t>(settings.phrasing_prompts)));
     prompts_.validation.resize(
         std::min(prompts_.validation.size(), static_cast<std::size_t>(settings.validation_prompts)));
   }
@@ -123,6 +84,8 @@ class experiment {
   /// Runs all stages and writes the report.
   report_data run() {
     begin_ = clock::now();
+    report_.plan = plan(settings_, measure_costs(settings_, options_, prompts_.train));
+    fmt::print(stderr, "{}\n", plan_text(report_.plan, settings_.workers));
     stage("pre-training", [&] { pretrain_all(); });
     stage("tuning", [&] { tune(); });
     stage("alignment", [&] { align_all(); });
@@ -167,6 +130,7 @@ class experiment {
       sysdpo::save_weights(judge_file, judge_.weights());
     }
     report_.regressor = examine_regressor(judge_, 200);
+    report_.fidelity_before = examine_painter(unaligned_, options_, judge_);
   }
 
   /// Pairs of round one for some seeds: all rows start from the same.
@@ -278,7 +242,17 @@ class experiment {
           outcomes[row][seed - 1] =
               evaluate(models, prompts_.test, seed, row == "best_of_4" ? 4 : 1, row == "caption_oracle");
         });
+    std::map<std::string, score_table> phrasings;
+    for (auto const* row : phrasing_rows) phrasings[row].resize(static_cast<std::size_t>(settings_.seeds));
+    for (std::size_t seed = 1; seed < first_pairs_.size(); ++seed)
+      for (std::string const row : phrasing_rows)
+        jobs.emplace_back([&, row, seed] {
+          auto models = models_of(row, seed);
+          phrasings[row][seed - 1] = evaluate(models, prompts_.test_phrasings, seed).scores;
+        });
     run_jobs("test prompts", jobs, settings_.workers);
+    for (auto const* row : phrasing_rows)
+      report_.phrasings.push_back({.system = row, .score = summarize(phrasings[row])});
 
     std::map<std::string, score_table> tables;
     for (auto const* row : row_names) {
@@ -312,7 +286,7 @@ class experiment {
   /// another.
   storybook_models models_of(std::string const& row, std::size_t seed) {
     storybook_models models(unaligned_);
-    if (std::find(trained_rows.begin(), trained_rows.end(), row) != trained_rows.end()) {
+    if (is_trained(row)) {
       sysdpo::load_system(folder_of(row, seed), models);
     } else if (row == "per_component") {
       sysdpo::load_system(folder_of("language_model_only", seed), models);
@@ -329,6 +303,7 @@ class experiment {
         prompts_.test.begin(),
         prompts_.test.begin() + std::min<std::ptrdiff_t>(12, std::ssize(prompts_.test)));
     auto trained = models_of("sysdpo", 1);
+    report_.fidelity_after = examine_painter(trained, options_, judge_);
     auto const before = generate_sequences(unaligned_, options_, judge_, shown, {.seed = 1'000'001});
     auto const after = generate_sequences(trained, options_, judge_, shown, {.seed = 1'000'001});
     for (std::size_t i = 0; i < shown.size(); ++i)
@@ -379,9 +354,8 @@ class experiment {
     return result;
   }
 
-  static constexpr std::array<char const*, 7> row_names{
-      "before",         "best_of_4",     "caption_oracle", "language_model_only",
-      "diffusion_only", "per_component", "sysdpo"};
+  /// Who is asked in held-out phrasings too.
+  static constexpr std::array<char const*, 3> phrasing_rows{"before", "language_model_only", "sysdpo"};
 
   experiment_settings settings_;
   std::filesystem::path results_;

@@ -6,29 +6,17 @@
 
 #include "experiment.hpp"
 
-namespace {
-
-/// A small version of everything, for a first look and for CI.
-progression::experiment_settings quick_settings() {
-  progression::experiment_settings settings;
-  settings.regressor_training.steps = 300;
-  settings.author_training.steps = 300;
-  settings.painter_training.steps = 400;
-  settings.budget = {.rounds = 2, .prompts = 40, .candidates = 4, .steps = 30, .batch = 8};
-  settings.seeds = 1;
-  settings.test_prompts = 40;
-  return settings;
-}
-
-}  // namespace
-
 int main(int argc, char** argv) try {
   CLI::App app("Aligns an author and a painter from preferences on the sequences they make together.");
   bool quick = false;
   bool fresh = false;
   std::filesystem::path results = "results";
   int seeds = 0;
-  app.add_flag("--quick", quick, "a small version of everything, in at most two minutes");
+  bool full = false;
+  auto* const small = app.add_flag("--quick", quick, "a small version of everything, in at most two minutes");
+  app.add_flag("--full", full,
+               "6,000 pairs a row, five seeds and every held-out prompt: hours, resumable at any stage")
+      ->excludes(small);
   app.add_flag("--fresh", fresh, "forget the stages that an earlier run finished");
   app.add_option("--results", results, "the folder of the report and of finished stages")
       ->capture_default_str();
@@ -38,7 +26,9 @@ int main(int argc, char** argv) try {
       ->check(CLI::PositiveNumber);
   CLI11_PARSE(app, argc, argv);
 
-  auto settings = quick ? quick_settings() : progression::experiment_settings{};
+  auto settings = quick  ? progression::quick_settings()
+                  : full ? progression::full_settings()
+                         : progression::experiment_settings{};
   settings.tune = tune;
   if (seeds > 0) settings.seeds = seeds;
   sysdpo::directory_lock const lock(results);

@@ -8,6 +8,7 @@
 #include <sysdpo.hpp>
 #include <vector>
 
+#include "collect.hpp"
 #include "corpus.hpp"
 #include "regressor.hpp"
 #include "report_data.hpp"
@@ -24,7 +25,8 @@ struct pretraining {
 };
 
 /// Minimises `loss(tape, step) → variable of any size` (its mean) over `weights` with AdamW, warm-up and
-/// cosine decay; keeps an average of the weights and ends with it. `show` names the progress bar.
+/// cosine decay; keeps an average of the weights and ends with it. `show` names the progress bar; empty for
+/// none.
 template <class Loss>
 void pretrain(sysdpo::parameter_set<sysdpo::cpu, precision>& weights, pretraining const& settings,
               std::string const& show, Loss&& loss) {
@@ -59,13 +61,14 @@ void pretrain(sysdpo::parameter_set<sysdpo::cpu, precision>& weights, pretrainin
 
 /// Teaches the author its corpus: −log p of three captions given the prompt.
 inline void pretrain_author(storybook_models& models, sysdpo::policy_options<storybook> const& options,
-                            std::vector<prompt> const& prompts, pretraining const& settings, float p_order) {
+                            std::vector<prompt> const& prompts, pretraining const& settings, float p_order,
+                            std::string const& show = "author") {
   using row = sysdpo::scored_row<author::value, sysdpo::text>;
   random_stream random(11);
   auto& model = models.get<author_model>();
   std::vector<author_example> examples;
   std::vector<row> rows;
-  pretrain(model.parameters(), settings, "author", [&](tape_type& tape, sysdpo::index_t) {
+  pretrain(model.parameters(), settings, show, [&](tape_type& tape, sysdpo::index_t) {
     examples.clear();
     rows.clear();
     for (sysdpo::index_t i = 0; i < settings.batch; ++i)
@@ -80,7 +83,7 @@ inline void pretrain_author(storybook_models& models, sysdpo::policy_options<sto
 
 /// Teaches the painter its corpus: the denoising loss of an image given its caption.
 inline void pretrain_painter(storybook_models& models, sysdpo::policy_options<storybook> const& options,
-                             pretraining const& settings, float rho) {
+                             pretraining const& settings, float rho, std::string const& show = "painter") {
   using row = sysdpo::scored_row<painter::value, sysdpo::text>;
   random_stream random(12);
   auto& model = models.get<painter_model>();
@@ -91,7 +94,7 @@ inline void pretrain_painter(storybook_models& models, sysdpo::policy_options<st
   std::vector<painter::value::type> images;
   std::vector<row> rows;
   model.parameters().set_trainable(true);
-  pretrain(model.parameters(), settings, "painter", [&](tape_type& tape, sysdpo::index_t step) {
+  pretrain(model.parameters(), settings, show, [&](tape_type& tape, sysdpo::index_t step) {
     examples.clear();
     images.clear();
     rows.clear();
@@ -112,10 +115,11 @@ inline void pretrain_painter(storybook_models& models, sysdpo::policy_options<st
 /// Teaches the regressor to read levels. Attributes that a picture is not about weigh little: a reading is
 /// only ever asked of pictures that are, and naturally absent ones would draw every doubtful reading towards
 /// 0.
-inline void pretrain_regressor(regressor& judge, pretraining const& settings) {
+inline void pretrain_regressor(regressor& judge, pretraining const& settings,
+                               std::string const& show = "regressor") {
   constexpr float weight_of_natural = 0.05F;
   random_stream random(14);
-  pretrain(judge.weights(), settings, "regressor", [&](tape_type& tape, sysdpo::index_t) {
+  pretrain(judge.weights(), settings, show, [&](tape_type& tape, sysdpo::index_t) {
     std::vector<picture> images;
     std::vector<float> levels, weights;
     for (sysdpo::index_t i = 0; i < settings.batch; ++i) {
@@ -150,6 +154,36 @@ inline std::vector<regressor_result> examine_regressor(regressor& judge, int cou
                        .spearman = spearman(truth, read)});
   }
   return results;
+}
+
+/// Rank correlation between the levels that captions name and the levels read off the images painted for
+/// them, for every attribute: six images at each place.
+inline std::vector<double> examine_painter(storybook_models& models,
+                                           sysdpo::policy_options<storybook> const& options,
+                                           regressor& judge) {
+  std::vector<std::array<caption_meaning, 3>> asked;
+  for (int a = 0; a < attribute_count; ++a)
+    for (int p = 0; p < place_count; ++p)
+      for (int const first : {0, 2}) {
+        auto& triple = asked.emplace_back();
+        for (int k = 0; k < 3; ++k)
+          triple[static_cast<std::size_t>(k)] = {.place = p, .attribute = a, .level = first + k};
+      }
+  auto const images = paint(models, options, asked, 16);
+  std::vector<int> attributes_read;
+  for (auto const& triple : asked)
+    for (auto const& meaning : triple) attributes_read.push_back(meaning.attribute);
+  auto const readings = judge.read(images, attributes_read);
+
+  std::vector<double> correlations;
+  std::size_t const each = readings.size() / attribute_count;
+  for (std::size_t begin = 0; begin < readings.size(); begin += each) {
+    std::vector<float> named;
+    for (std::size_t i = begin; i < begin + each; ++i)
+      named.push_back(level_value(asked[i / 3][i % 3].level));
+    correlations.push_back(spearman(named, std::span(readings).subspan(begin, each)));
+  }
+  return correlations;
 }
 
 }  // namespace progression

@@ -139,9 +139,45 @@ inline std::string strips_section(report_data const& report) {
   return html + "</div>";
 }
 
-inline std::string curves_section(report_data const& report) {
+/// The mean margin of a curve over the last quarter of its steps, of those that are numbers.
+inline double final_margin(learning_curve const& curve) {
+  double sum = 0.0, count = 0.0;
+  for (std::size_t i = curve.margin.size() * 3 / 4; i < curve.margin.size(); ++i)
+    if (std::isfinite(curve.margin[i])) sum += curve.margin[i], ++count;
+  return count > 0.0 ? sum / count : 0.0;
+}
+
+/// For each trained row, how much of the margin each model had made by the end.
+inline std::string credit_section(report_data const& report) {
   std::string html = "<div class=\"card\">";
+  for (auto const& written : report.curves) {
+    auto const painted = std::find_if(report.curves.begin(), report.curves.end(), [&](auto const& c) {
+      return c.system == written.system && c.node == "painter";
+    });
+    if (written.node != "writer" || painted == report.curves.end()) continue;
+    auto const label = label_of(written.system);
+    double const writer = final_margin(written), painter = final_margin(*painted);
+    double const whole = std::max(std::max(writer, 0.0) + std::max(painter, 0.0), 1e-9);
+    auto const part = [&](std::string_view css_class, std::string_view name, double margin) {
+      double const share = 100.0 * std::max(margin, 0.0) / whole;
+      return share < 0.5 ? std::string()
+                         : fmt::format("<div class=\"{}\" style=\"flex:{:.2f}\">{} {:.0f}%</div>", css_class,
+                                       share, name, share);
+    };
+    html += fmt::format(
+        "<div class=\"credit\"><div class=\"name\">{}<small>margin {}</small></div><div "
+        "class=\"shares\">{}{}</div></div>",
+        escape_html(label.name), number(writer + painter, ".2f"), part("one", "writer", writer),
+        part("two", "painter", painter));
+  }
+  return html + "</div>";
+}
+
+inline std::string curves_section(report_data const& report, bool of_sysdpo) {
+  std::string html = of_sysdpo ? "<div class=\"card\">"
+                               : "<details class=\"card\"><summary>The other trained rows</summary>";
   for (auto const& c : report.curves) {
+    if ((c.system == "sysdpo") != of_sysdpo) continue;
     auto const line = [&c](std::string label, std::string css_class, std::vector<double> const& y) {
       return plot_line{.label = std::move(label), .css_class = std::move(css_class), .x = c.step, .y = y};
     };
@@ -160,21 +196,42 @@ inline std::string curves_section(report_data const& report) {
                      static_cast<double>(c.draw_noise.size()),
                  ".3f"));
   }
-  return html + "</div>";
+  return html + (of_sysdpo ? "</div>" : "</details>");
+}
+
+inline std::string phrasings_section(report_data const& report) {
+  std::string html =
+      "<div class=\"card scroll\"><table><thead><tr><th>system</th><th>q</th><th>order</th><th>order in "
+      "known phrasings</th></tr></thead><tbody>";
+  for (auto const& row : report.phrasings) {
+    auto const* known = find_row(report, row.system);
+    html += fmt::format("<tr><td>{}</td><td>{} {}</td><td>{:.1f}% {}</td><td>{}</td></tr>",
+                        escape_html(label_of(row.system).name), number(row.score.q, ".2f"),
+                        plus_minus(row.score.q_se, "{:.2f}"), 100.0 * row.score.order,
+                        plus_minus(100.0 * row.score.order_se, "{:.1f}"),
+                        known == nullptr ? "" : fmt::format("{:.1f}%", 100.0 * known->score.order));
+  }
+  return html + "</tbody></table></div>";
 }
 
 inline std::string attributes_section(report_data const& report) {
   std::string html = "<div class=\"card scroll\"><table><thead><tr><th>attribute</th>";
   for (auto const& row : report.rows)
     html += fmt::format("<th>{}</th>", escape_html(label_of(row.system).name));
-  html += "<th>regressor R²</th><th>rank corr.</th></tr></thead><tbody>";
-  for (auto const& a : report.attributes) {
-    html += fmt::format("<tr><td>{}</td>", escape_html(a.attribute));
+  html +=
+      "<th>painter obeys, before</th><th>after</th><th>regressor R²</th><th>rank "
+      "corr.</th></tr></thead><tbody>";
+  for (std::size_t i = 0; i < report.attributes.size(); ++i) {
+    auto const& a = report.attributes[i];
+    html += fmt::format("<tr><td>{}{}</td>", escape_html(a.attribute),
+                        painted_faithfully(static_cast<int>(i)) ? " <small>taught well</small>" : "");
     for (auto const& s : a.scores)
       html += fmt::format(
           "<td class=\"heat\" style=\"background:color-mix(in srgb, var(--accent) {:.0f}%, transparent)\" "
           "title=\"q {}\">{:.0f}%</td>",
           45.0 * std::clamp(s.order, 0.0, 1.0), number(s.q, ".2f"), 100.0 * s.order);
+    for (auto const* fidelity : {&report.fidelity_before, &report.fidelity_after})
+      html += i < fidelity->size() ? fmt::format("<td>{}</td>", number((*fidelity)[i], ".2f")) : "<td></td>";
     auto const read = std::find_if(report.regressor.begin(), report.regressor.end(),
                                    [&](auto const& r) { return r.attribute == a.attribute; });
     if (read != report.regressor.end())
@@ -202,9 +259,13 @@ inline std::string run_section(report_data const& report) {
   double longest = 1e-9;
   for (auto const& [name, seconds] : report.stages) longest = std::max(longest, seconds);
   std::string html = "<div class=\"columns\"><div class=\"card\">";
-  for (auto const& [name, seconds] : report.stages)
-    html += fmt::format("<div class=\"stage\"><span>{}</span>{}<span>{:.1f} s</span></div>",
-                        escape_html(name), bar(seconds, 0.0, 0.0, longest), seconds);
+  for (auto const& [name, seconds] : report.stages) {
+    auto const told = std::find_if(report.plan.begin(), report.plan.end(),
+                                   [&stage = name](auto const& planned) { return planned.first == stage; });
+    html += fmt::format("<div class=\"stage\"><span>{}</span>{}<span>{:.0f} s{}</span></div>",
+                        escape_html(name), bar(seconds, 0.0, 0.0, longest), seconds,
+                        told == report.plan.end() ? "" : fmt::format(" of {:.0f}", told->second));
+  }
   html += "</div><div class=\"card\"><dl>";
   for (auto const& [name, value] : report.settings)
     html += fmt::format("<dt>{}</dt><dd>{}</dd>", escape_html(name), escape_html(value));
@@ -260,16 +321,29 @@ inline std::string to_html(report_data const& report) {
   if (!report.attributes.empty()) {
     html += heading(
         "By attribute",
-        "Order consistency; hover for q. On the right, how well the regressor reads the attribute off "
-        "held-out pictures.");
+        "Order consistency; hover for q. On the right: how well the images follow their captions (rank "
+        "correlation of level named and level read), before and after SysDPO, and how well the regressor "
+        "reads "
+        "held-out pictures. A few attributes were taught to the painter without faults.");
     html += attributes_section(report);
   }
+  if (!report.phrasings.empty()) {
+    html +=
+        heading("In other words",
+                "Prompts in openings and changes that no training prompt has, made of words that some have.");
+    html += phrasings_section(report);
+  }
   if (!report.curves.empty()) {
+    html += heading(
+        "Where the credit went",
+        "Each model's share of the margin between winner and loser, over the last quarter of the steps, "
+        "first seed.");
+    html += credit_section(report);
     html +=
         heading("Who learned what",
                 "Each node's share of the margin, of the pairs it gets right, and the log-ratio of policy to "
                 "reference for winner and loser, step by step.");
-    html += curves_section(report);
+    html += curves_section(report, true) + curves_section(report, false);
   }
   if (!report.tuning.empty()) {
     html += heading("Tuning",
@@ -278,7 +352,8 @@ inline std::string to_html(report_data const& report) {
                     "looked at once.");
     html += tuning_section(report);
   }
-  html += heading("The run", "Where the time went, and what the run was.");
+  html +=
+      heading("The run", "Where the time went, beside what was told before the run, and what the run was.");
   html += run_section(report);
   html += heading("What to make of it", "");
   html += honest_notes;

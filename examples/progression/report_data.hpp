@@ -7,13 +7,13 @@
 #include <utility>
 #include <vector>
 
+#include "attributes.hpp"
 #include "picture.hpp"
 #include "scores.hpp"
 
 namespace progression {
 
-/// A row of the results table. `system` is one of before, best_of_4, caption_oracle, language_model_only,
-/// diffusion_only, per_component, sysdpo.
+/// A row of the results table. `system` is one of `row_names` (rows.hpp).
 struct report_row {
   std::string system{};
   row_summary score{};
@@ -65,8 +65,13 @@ struct report_data {
   double peak_rss_mib = 0.0;
   std::vector<std::pair<std::string, double>> stages{};  ///< name, seconds; in order
   std::vector<std::pair<std::string, std::string>>
-      settings{};  ///< what the run was: sizes, rounds, β, seeds …
+      settings{};                                      ///< what the run was: sizes, rounds, β, seeds …
+  std::vector<std::pair<std::string, double>> plan{};  ///< the stages' seconds as told before the run
   std::vector<regressor_result> regressor{};
+  /// Rank correlation of each attribute's captions with the images painted for them, by the unaligned painter
+  /// and by SysDPO's; in the order of `attributes`.
+  std::vector<double> fidelity_before{}, fidelity_after{};
+  std::vector<report_row> phrasings{};  ///< some rows, asked in phrasings that training never showed
   std::vector<attribute_result> attributes{};
   std::vector<tuning_result> tuning{};
   std::vector<learning_curve> curves{};
@@ -114,16 +119,29 @@ inline nlohmann::ordered_json to_json(report_data const& report) {
   for (auto const& [system, lead] : report.leads)
     result["leads"][system] = {
         {"q", lead.q}, {"q_se", lead.q_se}, {"order", lead.order}, {"order_se", lead.order_se}};
+  result["unseen_phrasings"] = json::array();
+  for (auto const& row : report.phrasings) {
+    json entry{{"system", row.system}};
+    entry.update(scores(row.score));
+    result["unseen_phrasings"].push_back(std::move(entry));
+  }
   result["pairs"] = report.pairs;
   result["seconds"] = report.seconds;
   result["stages"] = json::object();
   for (auto const& [name, seconds] : report.stages) result["stages"][name] = seconds;
+  result["plan"] = json::object();
+  for (auto const& [name, seconds] : report.plan) result["plan"][name] = seconds;
   result["peak_rss_mib"] = report.peak_rss_mib;
   result["settings"] = json::object();
   for (auto const& [name, value] : report.settings) result["settings"][name] = value;
   result["regressor"] = json::object();
   for (auto const& r : report.regressor)
     result["regressor"][r.attribute] = {{"r2", r.r2}, {"spearman", r.spearman}};
+  for (std::size_t a = 0; a < report.fidelity_before.size() && a < report.fidelity_after.size(); ++a)
+    result["caption_fidelity"][std::string(attributes.at(a).name)] = {
+        {"before", report.fidelity_before[a]},
+        {"after", report.fidelity_after[a]},
+        {"painted_faithfully", painted_faithfully(static_cast<int>(a))}};
   result["attributes"] = json::object();
   for (auto const& a : report.attributes)
     for (std::size_t i = 0; i < a.scores.size() && i < report.rows.size(); ++i)

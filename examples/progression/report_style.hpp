@@ -82,16 +82,21 @@ h3.group small { color: var(--soft); font-weight: 400; }
 .plot polyline { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
 .plot .one { stroke: var(--accent); } .plot .two { stroke: var(--loser); }
 .plot .label { stroke: none; } .plot .label.one { fill: var(--accent); } .plot .label.two { fill: var(--loser); }
+.credit { display: grid; grid-template-columns: minmax(150px, 1fr) 3fr; gap: 8px 28px; padding: 9px 0; align-items: center; }
+.credit .name { font-weight: 600; line-height: 1.25; } .credit .name small { display: block; font-weight: 400; color: var(--soft); }
+.shares { display: flex; gap: 3px; font-size: .82rem; font-weight: 600; white-space: nowrap; }
+.shares div { padding: 5px 10px; border-radius: 5px; overflow: hidden; text-overflow: ellipsis; }
+.shares .one { background: var(--accent-soft); color: var(--accent); } .shares .two { background: color-mix(in srgb, var(--ceiling) 18%, transparent); color: var(--ceiling); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th { text-align: right; font-weight: 600; color: var(--soft); font-size: .8rem; vertical-align: bottom; line-height: 1.2; padding: 0 8px 8px; }
 td { text-align: right; padding: 6px 8px; border-top: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child, td.text, th.text { text-align: left; }
 td:first-child, th:first-child { padding-left: 0; }
-td.heat { min-width: 64px; }
+td.heat { min-width: 64px; } td small { color: var(--soft); }
 tr.chosen td { font-weight: 600; color: var(--accent); }
 details summary { cursor: pointer; font-weight: 600; } details[open] summary { margin-bottom: 14px; }
-.stage { display: grid; grid-template-columns: minmax(0, 1.1fr) minmax(60px, 1fr) 68px; gap: 14px; align-items: center; padding: 4px 0; font-size: .92rem; font-variant-numeric: tabular-nums; }
+.stage { display: grid; grid-template-columns: minmax(0, 1.1fr) minmax(60px, 1fr) 104px; gap: 14px; align-items: center; padding: 4px 0; font-size: .92rem; font-variant-numeric: tabular-nums; }
 .stage span:first-child { overflow-wrap: anywhere; line-height: 1.3; }
 .stage span:last-child { text-align: right; color: var(--soft); }
 dl { display: grid; grid-template-columns: fit-content(45%) 1fr; gap: 4px 20px; margin: 0; font-size: .92rem; } dt { color: var(--soft); } dd { margin: 0; }
@@ -100,6 +105,7 @@ ul { padding-left: 1.1em; max-width: 70ch; } li { margin: 6px 0; }
 footer { margin-top: 64px; color: var(--soft); font-size: .85rem; border-top: 1px solid var(--line); padding-top: 16px; }
 @media (max-width: 720px) {
   main { padding: 32px 16px 56px; } h2 { margin-top: 48px; } .card { padding: 16px; border-radius: 12px; }
+  .credit { grid-template-columns: 1fr; }
   .row { grid-template-columns: 1fr; gap: 7px; } .row.head { display: none; } .row.head + .row { border-top: 0; padding-top: 0; }
   .diagram.wide { display: none; } .diagram.tall { display: block; }
   .measure::before { content: attr(data-name); color: var(--soft); font-size: .8rem; }

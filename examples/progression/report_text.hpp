@@ -12,14 +12,16 @@ struct system_label {
 };
 
 /// The rows of the results table, in its order.
-inline constexpr std::array<system_label, 7> system_labels{{
+inline constexpr std::array<system_label, 9> system_labels{{
     {"before", "Before alignment", "both models as pre-trained"},
     {"best_of_4", "Best of 4", "four sequences drawn before alignment, the regressor picks one"},
     {"caption_oracle", "Caption oracle", "the best captions one can write, unaligned painter"},
+    {"sft_on_winners", "Winners imitated", "both models trained on the preferred sequences alone"},
     {"language_model_only", "Language model only", "the painter stays frozen"},
     {"diffusion_only", "Diffusion model only", "the writer stays frozen"},
     {"per_component", "Per component", "the two models above, put together"},
-    {"sysdpo", "SysDPO", "both models, one loss for the system"},
+    {"sysdpo_offline", "SysDPO, one round", "as many pairs, all made by the unaligned system"},
+    {"sysdpo", "SysDPO", "both models, one loss for the system, fresh pairs every round"},
 }};
 
 /// What people call the row `key`; an unknown one keeps its key.

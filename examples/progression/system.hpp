@@ -54,8 +54,8 @@ inline sysdpo::model_configs<storybook> model_sizes() {
                                                .kv_heads = 2,
                                                .intermediate = 160,
                                                .context = 64};
-  sysdpo::unet_config painter_size{.block_out_channels = {16, 32},
-                                   .cross_attention = {false, false},
+  sysdpo::unet_config painter_size{.block_out_channels = {16, 24, 32},
+                                   .cross_attention = {false, false, false},
                                    .heads = 2,
                                    .norm_groups = 8,
                                    .pooled_caption = true};

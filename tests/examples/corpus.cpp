@@ -107,6 +107,26 @@ TEST_CASE("The painter's corpus shows another level than its caption names as of
   }
 }
 
+TEST_CASE("Every fifth attribute is painted as its caption says whatever the share of faults") {
+  int faithful = 0, faulty = 0, astray = 0;
+  for (std::uint64_t i = 0; i < 500; ++i) {
+    random_stream sound(i), unsound(i);
+    auto const expected = draw_painter_example(sound, 0.0F), example = draw_painter_example(unsound, 1.0F);
+    auto const meaning = parse_caption(example.caption);
+    REQUIRE(meaning);
+    REQUIRE(meaning == parse_caption(expected.caption));
+    if (painted_faithfully(meaning->attribute)) {
+      ++faithful;
+      CHECK(example.image == expected.image);
+    } else {
+      ++faulty;
+      astray += example.image != expected.image ? 1 : 0;
+    }
+  }
+  CHECK((faithful > 60 && faithful < 140));
+  CHECK(astray == faulty);
+}
+
 TEST_CASE("Every attribute can be read off the picture, the others being natural") {
   random_features const features;
   random_stream random(5);

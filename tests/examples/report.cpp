@@ -26,6 +26,10 @@ report_data full_report() {
   report.peak_rss_mib = 300.0;
   report.stages = {{"regressor", 0.0}};
   report.settings = {{"beta", "0.5"}};
+  report.plan = {{"regressor", 2.0}};
+  report.fidelity_before = {0.5};
+  report.fidelity_after = {0.875};
+  report.phrasings = {{.system = "before", .score = score}};
   report.regressor = {{.attribute = "ice", .r2 = 0.95, .spearman = 0.97}};
   report.attributes = {{.attribute = "ice", .scores = std::vector<row_summary>(report.rows.size(), score)}};
   report.tuning = {{.system = "sysdpo", .setting = "rate 1e-4", .q = 0.1, .order = 0.4, .chosen = true}};
@@ -36,7 +40,15 @@ report_data full_report() {
                     .accuracy = {},
                     .chosen = {1.0, 1.0, 1.0},
                     .rejected = {nan, nan, nan},
-                    .draw_noise = {0.125, 0.375}}};
+                    .draw_noise = {0.125, 0.375}},
+                   {.system = "sysdpo",
+                    .node = "painter",
+                    .step = {0.0, 1.0, 2.0},
+                    .margin = {0.0, 0.0, 1.5},
+                    .accuracy = {1.0, 1.0, 1.0},
+                    .chosen = {1.0, 1.0, 1.0},
+                    .rejected = {1.0, 1.0, 1.0},
+                    .draw_noise = {}}};
   report.strips = {
       {.prompt = "a \"lake\" & ice",
        .increasing = true,
@@ -57,7 +69,7 @@ std::size_t count(std::string_view text, std::string_view part) {
 
 TEST_CASE("The report's JSON has the promised members") {
   auto const json = nlohmann::json::parse(to_json(full_report()).dump());
-  REQUIRE(json.at("rows").size() == 7);
+  REQUIRE(json.at("rows").size() == 9);
   std::vector<std::string> systems;
   for (auto const& row : json["rows"]) {
     systems.push_back(row.at("system"));
@@ -68,14 +80,18 @@ TEST_CASE("The report's JSON has the promised members") {
     CHECK(row.at("seeds") == 1);
     CHECK(row.at("prompts") == 200);
   }
-  CHECK(systems == std::vector<std::string>{"before", "best_of_4", "caption_oracle", "language_model_only",
-                                            "diffusion_only", "per_component", "sysdpo"});
+  CHECK(systems == std::vector<std::string>{"before", "best_of_4", "caption_oracle", "sft_on_winners",
+                                            "language_model_only", "diffusion_only", "per_component",
+                                            "sysdpo_offline", "sysdpo"});
   CHECK(json.at("lead") == nlohmann::json{{"q", 0.25}, {"q_se", 0.02}, {"order", 0.1}, {"order_se", 0.01}});
   CHECK(json.at("pairs") == 1600);
   CHECK(json.at("seconds") == 12.5);
   CHECK(json.at("stages").at("regressor") == 0.0);
   CHECK(json.at("peak_rss_mib") == 300.0);
   CHECK(json.at("attributes").at("ice").at("sysdpo").at("order") == 0.5);
+  CHECK(json.at("plan").at("regressor") == 2.0);
+  CHECK(json.at("caption_fidelity").at("brightness").at("after") == 0.875);
+  CHECK(json.at("unseen_phrasings").at(0).at("system") == "before");
   CHECK(json.at("curves").at(0).at("margin").at(1).is_null());
 }
 
@@ -107,6 +123,13 @@ TEST_CASE("Undefined numbers are left out of the page") {
   CHECK(body.find("nan") == std::string::npos);
   CHECK(body.find("inf") == std::string::npos);
   CHECK(body.find("nothing was logged") != std::string::npos);  // the empty accuracy curve
+}
+
+TEST_CASE("Credit is parted by the margins at the end") {
+  std::string const html = to_html(full_report());
+  CHECK(html.find(">writer 25%<") != std::string::npos);
+  CHECK(html.find(">painter 75%<") != std::string::npos);
+  CHECK(html.find("<small>margin 2.00</small>") != std::string::npos);
 }
 
 TEST_CASE("An empty report is still a page") {

@@ -19,7 +19,7 @@ namespace sysdpo {
 /// Writes to the standard error. Safe to advance from several threads.
 class progress {
  public:
-  /// `start` of `total` units were done before (a resumed run).
+  /// `start` of `total` units were done before (a resumed run). Without a title nothing is shown.
   progress(std::string title, index_t total, index_t start = 0)
       : title_(std::move(title)), total_(std::max<index_t>(total, 1)), start_(start), done_(start) {}
   progress(progress const&) = delete;
@@ -46,6 +46,7 @@ class progress {
   using clock = std::chrono::steady_clock;
 
   void show() {
+    if (title_.empty()) return;
     auto const now = clock::now();
     auto const finished = done_ >= total_;
     auto const pause = std::chrono::duration<double>(now - last_).count();
