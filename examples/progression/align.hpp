@@ -136,7 +136,6 @@ void train_round(storybook_models& policy, storybook_models& reference,
                  std::vector<sysdpo::callback*> const& callbacks = {}) {
   policy.get<author_model>().parameters().set_trainable(how.author_rate > 0);
   policy.get<painter_model>().parameters().set_trainable(painter_learns);
-  policy.get<painter_model>().parameters().set_trainable(false, "text_encoder.");
   sysdpo::trainer_options<storybook, Link> training{
       .steps = steps, .pairs_per_batch = budget.batch, .seed = seed};
   training.loss.beta = budget.beta;

@@ -73,7 +73,7 @@ class experiment {
     denoising.schedule.kind = sysdpo::schedule_kind::cosine;
     denoising.weight = sysdpo::loss_weight::velocity;
     denoising.first_step =
-        denoising.schedule.steps * 2 / 5;  // the noisier steps, where an image's overall look is decided
+        denoising.schedule.steps * 3 / 5;  // the noisier steps, where an image's overall look is decided
     prompts_.test.resize(std::min(prompts_.test.size(), static_cast<std::size_t>(settings.test_prompts)));
     prompts_.test_phrasings.resize(
         std::min(prompts_.test_phrasings.size(), static_cast<std::size_t>(settings.phrasing_prompts)));
