@@ -313,6 +313,36 @@ TEST_CASE("guidance goes away from the prediction for an empty caption", "[polic
   }
 }
 
+TEST_CASE("sampling some images at a time draws the same ones, in memory that does not grow", "[policy]") {
+  using big = sysdpo::image<3, 16, 16>;
+  std::vector<sysdpo::drawn_request<sysdpo::text>> requests;
+  for (std::uint64_t i = 0; i < 40; ++i)
+    requests.push_back({.parents = {i % 3 == 0 ? &sunny : &foggy}, .key = {.seed = 2, .pair = i}});
+  linear_painter<float> const painter{0.7};
+  auto const guidance = GENERATE(1.0, 2.0);
+  struct outcome {
+    std::vector<big::type> images;
+    std::size_t peak;
+  };
+  auto const draw = [&](int at_a_time, std::size_t count) -> outcome {
+    auto options = few_steps;
+    options.sampling = {.steps = 4, .guidance = guidance, .images_at_a_time = at_a_time};
+    auto& pool = cpu::memory();
+    auto const before = pool.bytes_in_use();
+    pool.reset_peak();
+    auto drawn = policy_of<big>::sample(painter, options, std::span(std::as_const(requests)).first(count));
+    REQUIRE(drawn.valid == std::vector(count, true));
+    return {std::move(drawn.values), pool.peak_bytes() - before};
+  };
+  auto const at_once = draw(40, 40);
+  auto const in_parts = draw(3, 40);
+  REQUIRE(in_parts.images == at_once.images);
+  REQUIRE(draw(0, 40).images == at_once.images);
+  REQUIRE(in_parts.peak == draw(3, 3).peak);
+  REQUIRE(in_parts.peak < at_once.peak / 8);
+  REQUIRE_THROWS_WITH(draw(-1, 1), Catch::Contains("images_at_a_time = -1"));
+}
+
 TEST_CASE("the theorem's options are told from others", "[policy]") {
   sysdpo::denoising_options const theorem{
       .schedule = {.steps = 50}, .weight = loss_weight::elbo, .reduce = reduction::sum};

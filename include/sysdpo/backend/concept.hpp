@@ -33,6 +33,15 @@ inline constexpr bool holds_values = [] {
     return true;
 }();
 
+/// How many rows the backend works on at the same time; 1 where it does not say.
+template <class Backend>
+[[nodiscard]] int concurrency() {
+  if constexpr (requires { Backend::concurrency(); })
+    return Backend::concurrency();
+  else
+    return 1;
+}
+
 /// The code of operation `Op` on `Backend`: static functions over array_views, `forward` and `backward`.
 /// Primary template left undefined: using an op that a backend lacks is a compile error that names both.
 template <class Op, class Backend>

@@ -158,11 +158,36 @@ struct denoising {
     return segment_sum(tape, losses, pack_lengths<Backend>(noisy.draws_per_row));
   }
 
-  /// Draws an image for each request. With guidance other than 1 the caption-free prediction is made in the
-  /// same batch.
+  /// Draws an image for each request, some at a time. With guidance other than 1 the caption-free prediction
+  /// is made in the same batch.
   template <class... Parents>
   static drawn<Value> sample(auto& model, options const& settings,
                              std::span<drawn_request<Parents...> const> requests) {
+    using Backend = typename std::remove_cvref_t<decltype(model)>::backend_type;
+    noise_schedule const schedule(settings.schedule);
+    static_cast<void>(sampling_steps(schedule, settings.sampling));  // checks the options
+    auto const most = static_cast<std::size_t>(settings.sampling.images_at_a_time > 0
+                                                   ? settings.sampling.images_at_a_time
+                                                   : images_a_thread * concurrency<Backend>());
+    drawn<Value> result;
+    for (auto rest = requests; !rest.empty(); rest = rest.subspan(std::min(most, rest.size())))
+      draw(model, settings, schedule, rest.first(std::min(most, rest.size())), result);
+    result.valid.assign(requests.size(), true);
+    return result;
+  }
+
+ private:
+  static constexpr index_t elements = static_cast<index_t>(Value::size);
+
+  static constexpr shape image_shape{Value::height, Value::width, Value::channels};
+
+  /// As many as keep a thread's activations in its cache and its products long enough.
+  static constexpr int images_a_thread = 8;
+
+  /// Appends an image for each of `requests`, all drawn at once.
+  template <class... Parents>
+  static void draw(auto& model, options const& settings, noise_schedule const& schedule,
+                   std::span<drawn_request<Parents...> const> requests, drawn<Value>& result) {
     using instance = std::remove_cvref_t<decltype(model)>;
     using Backend = typename instance::backend_type;
     using T = typename instance::T;
@@ -179,20 +204,12 @@ struct denoising {
     auto const predict = [&](tensor<Backend, T> const& z, tensor<Backend, std::int32_t> const& steps) {
       return model.predict(scratch, z, steps, condition, packed.sequences).value();
     };
-    auto const host = sample_diffusion<Backend, T>(predict, noise_schedule(settings.schedule),
-                                                   settings.prediction, settings.sampling, image_shape, keys)
+    auto const host = sample_diffusion<Backend, T>(predict, schedule, settings.prediction, settings.sampling,
+                                                   image_shape, keys)
                           .to_host();
-    drawn<Value> result;
     for (auto at = host.begin(); at != host.end(); at += elements)
       result.values.emplace_back(std::vector<float>(at, at + elements));
-    result.valid.assign(requests.size(), true);
-    return result;
   }
-
- private:
-  static constexpr index_t elements = static_cast<index_t>(Value::size);
-
-  static constexpr shape image_shape{Value::height, Value::width, Value::channels};
 
   static std::vector<std::int32_t> caption_of(options const& settings,
                                               std::vector<std::int32_t> const& caption) {

@@ -23,10 +23,11 @@
 namespace sysdpo {
 
 struct diffusion_sampling {
-  int steps = 50;       ///< evaluations of the model, at evenly spaced t, the first at T; 0 takes all T
-  double eta = 0;       ///< 0 DDIM, 1 DDPM
-  double guidance = 1;  ///< p = p_∅ + guidance·(p_caption − p_∅); 1 is none and costs nothing
-  double clip = 1;      ///< x̂ is kept within ±clip; 0 leaves it alone
+  int steps = 50;            ///< evaluations of the model, at evenly spaced t, the first at T; 0 takes all T
+  double eta = 0;            ///< 0 DDIM, 1 DDPM
+  double guidance = 1;       ///< p = p_∅ + guidance·(p_caption − p_∅); 1 is none and costs nothing
+  double clip = 1;           ///< x̂ is kept within ±clip; 0 leaves it alone
+  int images_at_a_time = 0;  ///< memory grows with it, whatever the number of images; 0: eight a thread
 
   [[nodiscard]] bool is_guided() const { return guidance != 1; }
 };
@@ -38,11 +39,14 @@ struct diffusion_sampling {
   if (count < 1 || count > schedule.steps())
     fail({"diffusion sampling", "steps = " + std::to_string(options.steps),
           "the schedule has " + std::to_string(schedule.steps()), "Ask for at most as many, or 0 for all"});
-  if (!(options.eta >= 0 && options.eta <= 1) || !(options.clip >= 0) || !std::isfinite(options.guidance))
+  if (!(options.eta >= 0 && options.eta <= 1) || !(options.clip >= 0) || !std::isfinite(options.guidance) ||
+      options.images_at_a_time < 0)
     fail({"diffusion sampling",
           "eta = " + std::to_string(options.eta) + ", clip = " + std::to_string(options.clip) +
-              ", guidance = " + std::to_string(options.guidance),
-          "an option is out of range", "Choose eta in [0, 1], clip >= 0 and a finite guidance"});
+              ", guidance = " + std::to_string(options.guidance) +
+              ", images_at_a_time = " + std::to_string(options.images_at_a_time),
+          "an option is out of range",
+          "Choose eta in [0, 1], clip >= 0, a finite guidance and images_at_a_time >= 0"});
   std::vector<int> visited;
   for (auto i = count; i >= 0; --i)
     visited.push_back(static_cast<int>(static_cast<long long>(schedule.steps()) * i / count));

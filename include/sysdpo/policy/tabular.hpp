@@ -36,9 +36,11 @@ struct tabular {
       targets.push_back(checked<Value>(*row.value));
     }
     auto const count = static_cast<index_t>(rows.size());
-    auto const logits =
+    auto logits =
         embedding(tape, model.logits(tape), tensor<Backend, std::int32_t>::from_host({count}, contexts));
-    return log_softmax_gather(tape, logits, tensor<Backend, std::int32_t>::from_host({count}, targets));
+    return log_softmax_gather(tape, std::move(logits),
+                              tensor<Backend, std::int32_t>::from_host({count}, targets),
+                              logits_memory::consume);
   }
 
   /// Draws by inversion of the cumulative distribution.

@@ -82,7 +82,8 @@ class variable {
   explicit variable(tensor<Backend, T> value, node_type* node = nullptr)
       : value_(std::move(value)), node_(node) {}
 
-  [[nodiscard]] tensor<Backend, T> const& value() const noexcept { return value_; }
+  [[nodiscard]] tensor<Backend, T> const& value() const& noexcept { return value_; }
+  [[nodiscard]] tensor<Backend, T> value() && noexcept { return std::move(value_); }
   [[nodiscard]] shape const& extents() const noexcept { return value_.extents(); }
   [[nodiscard]] index_t extent(int axis) const noexcept { return value_.extent(axis); }
   [[nodiscard]] array_view<T const> view() const noexcept { return value_.const_view(); }
@@ -116,6 +117,13 @@ class gradient_of {
     if (node_ == nullptr) return {};
     auto const accumulate = node_->gradient->open(node_->extents);
     return {node_->gradient->value.data(), node_->extents, accumulate};
+  }
+
+  /// The same, for a backward pass that can overwrite the input's values, `spent`, with their gradient: the
+  /// first contribution goes there, and the gradient keeps the memory. Nobody else may hold it.
+  [[nodiscard]] gradient_view<T> sink_in(tensor<Backend, T> const& spent) const {
+    if (node_ != nullptr && !node_->gradient->filled) node_->gradient->value = spent.reshaped(node_->extents);
+    return sink();
   }
 
  private:

@@ -74,6 +74,10 @@ class tensor {
   [[nodiscard]] shape const& extents() const noexcept { return extents_; }
   [[nodiscard]] index_t extent(int axis) const noexcept { return extents_[axis]; }
   [[nodiscard]] explicit operator bool() const noexcept { return block_ != nullptr; }
+  /// Whether no other tensor shares the memory: whoever holds this one may then overwrite it unnoticed.
+  [[nodiscard]] bool is_sole_owner() const noexcept {
+    return block_ != nullptr && block_->owners.load(std::memory_order_acquire) == 1;
+  }
 
   [[nodiscard]] array_view<T> view() const noexcept { return {data_, extents_}; }
   [[nodiscard]] array_view<T const> const_view() const noexcept { return {data_, extents_}; }

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "sysdpo/backend/concept.hpp"
+#include "sysdpo/backend/cpu/parallel.hpp"
 #include "sysdpo/core/error.hpp"
 
 namespace sysdpo {
@@ -29,6 +30,9 @@ struct cpu {
     static auto* const pool = new memory_pool<source>;
     return *pool;
   }
+
+  /// Ops share out rows over the threads.
+  static int concurrency() { return cpu_threads(); }
 
   static void copy(void* to, void const* from, std::size_t bytes) {
     if (bytes != 0) std::memcpy(to, from, bytes);

@@ -1,5 +1,5 @@
-// log p(target) from logits on the CPU. logits [N, V], targets [N] within [0, V), y and log_sums [N]; nothing
-// aliases.
+// log p(target) from logits on the CPU. logits [N, V], targets [N] within [0, V), y and log_sums [N];
+// dlogits may be the logits themselves, nothing else aliases.
 #pragma once
 
 #include <cmath>
@@ -29,7 +29,7 @@ struct implement<log_softmax_gather_op, cpu> {
     });
   }
 
-  /// dlogits[n] = dy[n]·(onehot(target) − softmax)
+  /// dlogits[n] = dy[n]·(onehot(target) − softmax). Element by element, so that it may overwrite the logits.
   template <class T>
   static void backward(array_view<T const> logits, array_view<std::int32_t const> targets,
                        array_view<T const> log_sums, array_view<T const> dy, gradient_view<T> dlogits) {
