@@ -1,6 +1,9 @@
 // Everything, from the bottom of the house to its top.
 #pragma once
 
+/// \namespace sysdpo
+/// All that is public.
+
 #include <sysdpo/core/array_view.hpp>
 #include <sysdpo/core/config.hpp>
 #include <sysdpo/core/error.hpp>

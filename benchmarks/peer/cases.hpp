@@ -1,10 +1,11 @@
 // The cases of the comparison, as this library runs them. Each `run()` is one sample; what it needs was made
-// before.
+// before, by the constructor or, where a sample uses it up, by `prepare()`, which is not timed.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "storybook.hpp"
 
@@ -101,20 +102,26 @@ class sampling {
   std::vector<sysdpo::drawn_request<sysdpo::text>> requests_;
 };
 
-/// log p of a token a row from logits, and the gradient of the logits.
+/// log p of a token a row from logits, and the gradient of the logits, which ends up in their memory.
 class gathering {
  public:
-  gathering() : logits_({logit_rows, logit_vocabulary}), targets_({logit_rows}) {
-    for (index_t i = 0; i < logits_.size(); ++i)
-      logits_.data()[i] = static_cast<float>(i * 2654435761 % 4093) / 400 - 5;
+  gathering() : targets_({logit_rows}) {
     for (index_t i = 0; i < logit_rows; ++i)
       targets_.data()[i] = static_cast<std::int32_t>(i * 7919 % logit_vocabulary);
     upstream_ = sysdpo::tensor<cpu, float>::from_host({logit_rows}, std::vector<float>(logit_rows, 1.0F));
   }
 
-  void run() {
+  void prepare() {
     gradient_.clear();
-    tape_.backward(sysdpo::log_softmax_gather(tape_, tape_.watch(logits_, gradient_), targets_), upstream_);
+    logits_ = std::exchange(gradient_.value, {});
+    if (!logits_) logits_ = sysdpo::tensor<cpu, float>({logit_rows, logit_vocabulary});
+    for (index_t i = 0; i < logits_.size(); ++i)
+      logits_.data()[i] = static_cast<float>(i * 2654435761 % 4093) / 400 - 5;
+  }
+  void run() {
+    tape_.backward(sysdpo::log_softmax_gather(tape_, tape_.watch(std::move(logits_), gradient_), targets_,
+                                              sysdpo::logits_memory::consume),
+                   upstream_);
   }
 
  private:
@@ -125,9 +132,19 @@ class gathering {
   tape tape_;
 };
 
+/// One sample is `run()`, after `prepare()`.
+struct timed_case {
+  std::function<void()> prepare, run;
+};
+
 /// A case by its name, made ready. \throws error if there is none of that name.
-inline std::function<void()> make_case(std::string const& name) {
-  auto const ready = [](auto made) { return [made] { made->run(); }; };
+inline timed_case make_case(std::string const& name) {
+  auto const ready = [](auto made) -> timed_case {
+    auto const prepare = [made] {
+      if constexpr (requires { made->prepare(); }) made->prepare();
+    };
+    return {prepare, [made] { made->run(); }};
+  };
   if (name == "pretrain") return ready(std::make_shared<pretraining>());
   if (name == "step") return ready(std::make_shared<preference_step>());
   if (name == "sampling") return ready(std::make_shared<sampling>());

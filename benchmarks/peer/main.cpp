@@ -1,9 +1,11 @@
 // This library's side of the comparison with PyTorch; peer.py drives it.
 //
-//   peer export FOLDER       writes weights, inputs and what this side makes of them
-//   peer time CASE THREADS   for every line read from the standard input: one sample, and its seconds as a
-//   line peer memory CASE THREADS the most memory that the process held in a few samples, above what it held
-//   at its start, MiB
+//   peer versions              what this side is made of, a name and a version a line
+//   peer export FOLDER         writes weights, inputs and what this side makes of them
+//   peer time CASE THREADS     for every line read from the standard input: one sample, and its seconds as a
+//                              line
+//   peer memory CASE THREADS   the most memory that the process held in a few samples, above what it held at
+//                              its start, MiB
 #include <fmt/format.h>
 
 #include <chrono>
@@ -94,11 +96,28 @@ void export_to(std::filesystem::path const& folder) {
   sysdpo::write_safetensors(folder / "check.safetensors", views);
 }
 
+void print_versions() {
+  fmt::print("sysdpo {}.{}.{}\n", SYSDPO_VERSION_MAJOR, SYSDPO_VERSION_MINOR, SYSDPO_VERSION_PATCH);
+  fmt::print("Eigen {}.{}.{}\n", EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION);
+#if SYSDPO_WITH_ONEDNN
+  auto const& onednn = *dnnl_version();
+  fmt::print("oneDNN {}.{}.{}\n", onednn.major, onednn.minor, onednn.patch);
+#else
+  fmt::print("oneDNN none\n");
+#endif
+#if defined(__clang__)
+  fmt::print("compiler {}\n", __VERSION__);
+#else
+  fmt::print("compiler g++ {}\n", __VERSION__);
+#endif
+}
+
 void time_case(std::string const& name) {
-  auto const run = make_case(name);
+  auto const one = make_case(name);
   for (std::string line; std::getline(std::cin, line);) {
+    one.prepare();
     auto const begin = std::chrono::steady_clock::now();
-    run();
+    one.run();
     std::chrono::duration<double> const seconds = std::chrono::steady_clock::now() - begin;
     std::cout << fmt::format("{:.9f}", seconds.count()) << std::endl;
   }
@@ -110,13 +129,18 @@ int main(int count, char** arguments) try {
   std::vector<std::string> const words(arguments + 1, arguments + count);
   auto const start = memory_mib("VmRSS:");
   if (words.size() == 3) sysdpo::set_cpu_threads(std::stoi(words[2]));
-  if (words.size() == 2 && words[0] == "export") {
+  if (words.size() == 1 && words[0] == "versions") {
+    print_versions();
+  } else if (words.size() == 2 && words[0] == "export") {
     export_to(words[1]);
   } else if (words.size() == 3 && words[0] == "time") {
     time_case(words[1]);
   } else if (words.size() == 3 && words[0] == "memory") {
-    auto const run = make_case(words[1]);
-    for (int i = 0; i < 4; ++i) run();
+    auto const one = make_case(words[1]);
+    for (int i = 0; i < 4; ++i) {
+      one.prepare();
+      one.run();
+    }
     fmt::print("{:.1f}\n", memory_mib("VmHWM:") - start);
   } else {
     sysdpo::fail({"peer", "arguments", "they name no task", "Use peer.py, or see the head of main.cpp"});

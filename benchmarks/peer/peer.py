@@ -1,4 +1,4 @@
-"""Times this library and PyTorch on the same work, in turns, and writes the ratios.
+"""Times this library and PyTorch on the same work, in turns, and writes the ratios after every case.
 
 usage: peer.py OURS OUTPUT [--cases …] [--modes …] [--samples N] [--threads N]
        peer.py --memory CASE MODE FOLDER THREADS   (what a fresh process runs to measure PyTorch's memory)
@@ -6,6 +6,7 @@ usage: peer.py OURS OUTPUT [--cases …] [--modes …] [--samples N] [--threads 
 
 import argparse
 import json
+import os
 import platform
 import re
 import statistics
@@ -92,9 +93,44 @@ def processor():
     return re.search(r"^model name\s*:\s*(.*)$", info, re.M)[1], re.search(r"^flags\s*:\s*(.*)$", info, re.M)[1].split()
 
 
-def best(seconds, bf16):
-    found = [(s, name) for name, s in seconds.items() if name != "ours" and name.endswith("bf16") == bf16]
-    return min(found) if found else None
+def output_of(*command):
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def describe(options):
+    """What was compared, where and in which versions."""
+    name, flags = processor()
+    native = sorted({"avx512_bf16", "amx_bf16"} & set(flags))
+    return {
+        "versions": {"PyTorch": torch.__version__, "Python": platform.python_version(),
+                     **dict(line.split(" ", 1) for line in output_of(options.ours, "versions").splitlines())},
+        "processor": name,
+        "threads": options.threads,
+        "samples": options.samples,
+        "ratio": "PyTorch's best over this library's: of medians of seconds, or of peaks of memory; "
+                 "memory_ratio is the step's",
+        "bf16": {
+            "ratios": "in *_bf16, PyTorch's best under bf16 autocast over this library in fp32",
+            "PyTorch": "by " + ", ".join(native) if native else "emulated: the processor has no bf16 arithmetic",
+            "ours": "fp32: this library has no bf16 path on the CPU",
+        },
+    }
+
+
+def ratios(name, figures):
+    """PyTorch's best in fp32 and in bf16 over ours, as far as they were measured."""
+    found = {}
+    for suffix, bf16 in (("", False), ("_bf16", True)):
+        if theirs := [x for mode, x in figures.items() if mode != "ours" and mode.endswith("bf16") == bf16]:
+            found[name + suffix] = min(theirs) / figures["ours"]
+    return found
+
+
+def save(report, path):
+    """Whole or not at all, whenever the program ends."""
+    written = path.with_name(path.name + ".tmp")
+    written.write_text(json.dumps(report, indent=1) + "\n")
+    written.replace(path)
 
 
 def main():
@@ -107,48 +143,37 @@ def main():
     parser.add_argument("--threads", type=int, default=1, help="1: as trainings run side by side, a core each")
     options = parser.parse_args()
 
-    name, flags = processor()
-    native = sorted({"avx512_bf16", "amx_bf16"} & set(flags))
-    print(f"PyTorch {torch.__version__} on {name}; bf16 {'by ' + ', '.join(native) if native else 'emulated'}")
-    report = {"pytorch": torch.__version__, "python": platform.python_version(), "processor": name,
-              "threads": options.threads, "samples": options.samples,
-              "bf16": ("in hardware: " + ", ".join(native)) if native else "emulated: the processor has no bf16 arithmetic",
-              "bf16_ratios": "PyTorch's best time under bf16 autocast over this library's time in fp32, which has no bf16 path here"}
+    report = describe(options) | {"complete": False}
+    print(", ".join(f"{what} {version}" for what, version in report["versions"].items()))
+    print(f"{report['processor']}; bf16 in PyTorch {report['bf16']['PyTorch']}; here {report['bf16']['ours']}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        subprocess.run([options.ours, "export", folder], check=True)
+        output_of(options.ours, "export", folder)
         report["differences"] = check(folder)
         for what, difference in report["differences"].items():
             print(f"{what}: apart by {difference:.1e}")
             if not difference <= TOLERANCE:
                 raise SystemExit(f"the two sides do not compute the same: {what}")
 
-        report["seconds"], report["memory_mib"] = {}, {}
+        threads = str(options.threads)
+        report |= {"seconds": {}, "memory_mib": {}, "load_average": {}}
         for case in options.cases:
             seconds = time_case(options.ours, folder, case, options.modes, options.samples, options.threads)
-            report["seconds"][case] = seconds
-            for bf16, suffix in ((False, ""), (True, "_bf16")):
-                if found := best(seconds, bf16):
-                    report[f"{case}_ratio{suffix}"] = found[0] / seconds["ours"]
-            print(f"{case:20}", "  ".join(f"{name} {1e3 * s:.1f} ms" for name, s in seconds.items()), flush=True)
-
-            theirs = {}
+            print(f"{case:20}", "  ".join(f"{mode} {1e3 * s:.1f} ms" for mode, s in seconds.items()), flush=True)
+            memory = {"ours": float(output_of(options.ours, "memory", case, threads))}
             for mode in options.modes:
-                done = subprocess.run([sys.executable, __file__, "--memory", case, mode, folder, str(options.threads)],
-                                      check=True, capture_output=True, text=True)
-                theirs[mode] = float(done.stdout)
-            ours = subprocess.run([options.ours, "memory", case, str(options.threads)], check=True, capture_output=True, text=True)
-            report["memory_mib"][case] = {"ours": float(ours.stdout), **theirs}
-            for bf16, suffix in ((False, ""), (True, "_bf16")):
-                if found := best(report["memory_mib"][case], bf16):
-                    report[f"{case}_memory_ratio{suffix}"] = found[0] / float(ours.stdout)
-            print(f"{'':20}", "  ".join(f"{name} {m:.0f} MiB" for name, m in report["memory_mib"][case].items()), flush=True)
-    for suffix in ("", "_bf16"):
-        if f"step_memory_ratio{suffix}" in report:
-            report[f"memory_ratio{suffix}"] = report[f"step_memory_ratio{suffix}"]
-    options.output.write_text(json.dumps(report, indent=1) + "\n")
+                memory[mode] = float(output_of(sys.executable, __file__, "--memory", case, mode, folder, threads))
+            print(f"{'':20}", "  ".join(f"{mode} {m:.0f} MiB" for mode, m in memory.items()), flush=True)
+
+            report["seconds"][case], report["memory_mib"][case] = seconds, memory
+            report["load_average"][case] = os.getloadavg()[1]  # of five minutes: was the machine quiet?
+            report |= ratios(f"{case}_ratio", seconds) | ratios(f"{case}_memory_ratio", memory)
+            if case == "step":
+                report |= ratios("memory_ratio", memory)
+            report["complete"] = case == options.cases[-1]
+            save(report, options.output)
     for key, value in report.items():
-        if "_ratio" in key and isinstance(value, float):
+        if "_ratio" in key:
             print(f"{key:36} {value:.2f}")
 
 

@@ -84,6 +84,7 @@ class memory_pool {
   /// Bytes owned by tensors now, and the most there ever were since the last `reset_peak()`.
   [[nodiscard]] std::size_t bytes_in_use() const noexcept { return locked(in_use_); }
   [[nodiscard]] std::size_t peak_bytes() const noexcept { return locked(peak_); }
+  /// Starts a new peak at what is in use now.
   void reset_peak() noexcept {
     std::scoped_lock const lock(mutex_);
     peak_ = in_use_;

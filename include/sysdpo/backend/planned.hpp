@@ -17,11 +17,14 @@
 
 namespace sysdpo {
 
+/// The backend that counts memory and computes nothing.
 struct planned {
   static constexpr char const* name = "planned";
   static constexpr bool holds_values = false;
 
+  /// Addresses without memory.
   struct source {
+    /// \throws error if the system has no addresses left.
     static void* allocate(std::size_t bytes) {
       auto* const address =
           mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -42,6 +45,7 @@ struct planned {
 
   static void copy(void*, void const*, std::size_t) {}
   static void upload(void*, void const*, std::size_t) {}
+  /// Zeros: there is nothing to read.
   static void download(void* to, void const*, std::size_t bytes) {
     if (bytes != 0) std::memset(to, 0, bytes);
   }

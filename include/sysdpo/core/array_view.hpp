@@ -22,6 +22,7 @@ class shape {
   static constexpr int max_rank = 6;
 
   constexpr shape() = default;
+  /// \throws error beyond `max_rank` axes.
   constexpr shape(std::initializer_list<index_t> extents) {
     if (extents.size() > max_rank)
       fail({"shape", "", "more than six axes were given", "Fold some axes into one"});
@@ -47,12 +48,14 @@ class shape {
     return rank_ == 0 || (*this)[-1] == 0 ? 0 : size() / (*this)[-1];
   }
 
+  /// One axis more, the innermost.
   constexpr void append(index_t extent) {
     if (rank_ == max_rank)
       fail({"shape", "", "more than six axes were asked for", "Fold some axes into one"});
     extents_[static_cast<std::size_t>(rank_++)] = extent;
   }
 
+  /// Equal axes, equally many.
   friend constexpr bool operator==(shape const& a, shape const& b) noexcept {
     if (a.rank_ != b.rank_) return false;
     for (int axis = 0; axis < a.rank_; ++axis)

@@ -47,6 +47,7 @@ struct setting_check {
   char const* thing;
   char const* remedy;
 
+  /// Fails unless `holds`, naming the setting and its value.
   template <class Value>
   void operator()(bool holds, char const* name, Value value, char const* cause) const {
     if (!holds) fail({thing, std::string(name) + " = " + std::to_string(value), cause, remedy});

@@ -13,10 +13,12 @@ namespace sysdpo {
 /// A hash of everything added, in its order: `fnv1a().add("some").add("text").value()`.
 class fnv1a {
  public:
+  /// Adds text, byte by byte.
   constexpr fnv1a& add(std::string_view text) {
     for (char const c : text) mix(static_cast<unsigned char>(c));
     return *this;
   }
+  /// Adds bytes.
   constexpr fnv1a& add(std::span<std::byte const> bytes) {
     for (std::byte const byte : bytes) mix(static_cast<std::uint64_t>(byte));
     return *this;

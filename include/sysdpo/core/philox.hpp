@@ -157,6 +157,7 @@ struct philox_stream {
   philox_key key{};
   std::uint32_t node, visit, draw;
 
+  /// The stream that `from` names.
   SYSDPO_HOST_DEVICE constexpr explicit philox_stream(draw_key const& from)
       : node(from.node), visit(from.visit), draw(from.draw) {
     using detail::high_word, detail::low_word;
@@ -228,8 +229,8 @@ inline void fill_uniform(std::span<float> out, draw_key const& key) {
 }
 
 /// A sequential generator over Philox for samplers and shuffles (a C++ UniformRandomBitGenerator). Generators
-/// with different (seed, stream) are independent. Prefer its members to the distributions of <random>, whose
-/// results differ between standard libraries.
+/// with different (seed, stream) are independent. Prefer its members to the distributions of the header
+/// random, whose results differ between standard libraries.
 class generator {
  public:
   using result_type = std::uint32_t;
@@ -244,6 +245,7 @@ class generator {
 
   /// `stream` may be anything but 2^64 - 1, which `philox_stream` uses to mix its keys.
   explicit generator(std::uint64_t seed, std::uint64_t stream = 0) : generator(state_type{seed, stream, 0}) {}
+  /// Goes on where a generator of this state stood.
   explicit generator(state_type const& state) : state_(state) {
     if (state_.position % 4 != 0) words_ = block();
   }
@@ -253,6 +255,7 @@ class generator {
   static constexpr result_type min() { return 0; }
   static constexpr result_type max() { return ~result_type{0}; }
 
+  /// The next 32 bits.
   result_type operator()() {
     if (state_.position % 4 == 0) words_ = block();
     return words_.word[state_.position++ % 4];

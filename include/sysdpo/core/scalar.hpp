@@ -17,8 +17,10 @@ struct bf16 {
   std::uint16_t bits;
 
   bf16() = default;
+  /// Rounds to nearest, ties to even.
   SYSDPO_HOST_DEVICE constexpr explicit bf16(float value)
       : bits(round(std::bit_cast<std::uint32_t>(value))) {}
+  /// Exact.
   SYSDPO_HOST_DEVICE constexpr explicit operator float() const {
     return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
   }
@@ -45,6 +47,7 @@ struct half {
   std::uint16_t bits;
 
   half() = default;
+  /// Rounds to nearest, ties to even.
   SYSDPO_HOST_DEVICE constexpr explicit half(float value)
       : bits(round(std::bit_cast<std::uint32_t>(value))) {}
   SYSDPO_HOST_DEVICE constexpr explicit operator float() const { return std::bit_cast<float>(widen(bits)); }

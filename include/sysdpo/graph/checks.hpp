@@ -19,18 +19,21 @@ namespace rule {
 template <class... Offenders>
 inline constexpr bool kept = false;
 
+/// A system takes sources and nodes alone.
 template <class Given>
 struct is_source_or_node {
   static_assert(kept<Given>,
                 "sysdpo graph: a system takes only source<...> and node<...>; the note names <what it got>");
 };
 
+/// A system has a node.
 template <class System>
 struct has_nodes {
   static_assert(kept<System>,
                 "sysdpo graph: no nodes: a system needs at least one node; the note names <the system>");
 };
 
+/// Names are letters, digits, `_` and `-`, with an index from 0 if any.
 template <class Name>
 struct name_is_plain {
   static_assert(kept<Name>,
@@ -38,12 +41,14 @@ struct name_is_plain {
                 "'_' and '-', and an index, if any, not below 0; the note names <the name>");
 };
 
+/// No two declarations are called the same.
 template <class First, class Second>
 struct names_differ {
   static_assert(kept<First, Second>,
                 "sysdpo graph: duplicate name: the note names <first, second> that are called the same");
 };
 
+/// A parent is declared in the system.
 template <class Child, class Parent>
 struct parent_is_declared {
   static_assert(
@@ -51,6 +56,7 @@ struct parent_is_declared {
       "sysdpo graph: unknown parent: the system declares no such name; the note names <child, parent>");
 };
 
+/// A parent is declared before its child, which rules out cycles.
 template <class Child, class Parent>
 struct parent_comes_first {
   static_assert(
@@ -58,6 +64,7 @@ struct parent_comes_first {
       "sysdpo graph: cycle: a parent must be declared before its child; the note names <child, parent>");
 };
 
+/// Only lists have parts.
 template <class Part, class ParentValue>
 struct part_is_of_a_list {
   static_assert(
@@ -65,12 +72,14 @@ struct part_is_of_a_list {
       "sysdpo graph: part of a non-list: only lists have parts; the note names <part, parent's value>");
 };
 
+/// A part lies within its list.
 template <class Part, class ParentValue>
 struct part_is_in_range {
   static_assert(kept<Part, ParentValue>,
                 "sysdpo graph: part out of range of the list; the note names <part, parent's value>");
 };
 
+/// A policy accepts the values of its parents.
 template <class Child, class Policy, class ParentValues>
 struct parent_values_fit {
   static_assert(kept<Child, Policy, ParentValues>,
@@ -78,6 +87,7 @@ struct parent_values_fit {
                 "note names <child, policy, parents' values>");
 };
 
+/// A tag belongs to one kind of model.
 template <class First, class Second>
 struct tag_has_one_model {
   static_assert(kept<First, Second>,
@@ -85,6 +95,7 @@ struct tag_has_one_model {
                 "<first, second>");
 };
 
+/// What is asked for by name is declared.
 template <class Name>
 struct name_is_declared {
   static_assert(
@@ -92,6 +103,7 @@ struct name_is_declared {
       "sysdpo graph: unknown name: the system declares no such source or node; the note names <the name>");
 };
 
+/// What is asked for as a node is no source.
 template <class Name>
 struct name_is_a_node {
   static_assert(

@@ -38,6 +38,7 @@ void add_pair(fnv1a& hash, preference<System> const& pair) {
   }
 }
 
+/// The hash of what a pair says (`add_pair`).
 template <class System>
 [[nodiscard]] fnv1a hash_of(preference<System> const& pair) {
   fnv1a hash;

@@ -115,6 +115,7 @@ struct source {
 template <class Name, node_policy Policy, class Parents>
 struct node;
 
+/// A node as it is written, with `from<...>`.
 template <class Name, node_policy Policy, class... Parents>
 struct node<Name, Policy, from<Parents...>> {
   using name = Name;

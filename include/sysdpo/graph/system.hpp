@@ -218,6 +218,7 @@ struct source_tag : std::integral_constant<std::size_t, Index> {
   using source = typename System::template source_at<Index>;
 };
 
+/// The same of a node.
 template <class System, std::size_t Index>
 struct node_tag : std::integral_constant<std::size_t, Index> {
   using node = typename System::template node_at<Index>;
@@ -264,6 +265,7 @@ constexpr typename System::template value_of<Reference>::type& get(assignment<Sy
   return detail::getter<Reference>::get(values);
 }
 
+/// The same, to be read alone.
 template <class Reference, class System>
 constexpr typename System::template value_of<Reference>::type const& get(assignment<System> const& values) {
   return detail::getter<Reference>::get(values);
@@ -278,6 +280,7 @@ constexpr auto parents_of(assignment<System> const& values) {
   }(typename System::template node_at<System::template index_of<Name>>::parents{});
 }
 
+/// References into a temporary would dangle.
 template <class Name, class System>
 void parents_of(assignment<System> const&& values) = delete;
 
@@ -286,6 +289,7 @@ template <class Name, class System>
 constexpr auto parent_pointers(assignment<System> const& values) {
   return std::apply([](auto const&... parent) { return std::tuple{&parent...}; }, parents_of<Name>(values));
 }
+/// Pointers into a temporary would dangle.
 template <class Name, class System>
 void parent_pointers(assignment<System> const&& values) = delete;
 

@@ -71,6 +71,7 @@ class pixels {
   static constexpr int channels = Channels;
   static constexpr int height = Height;
   static constexpr int width = Width;
+  /// How many numbers an image has.
   static constexpr std::size_t size =
       static_cast<std::size_t>(Height) * static_cast<std::size_t>(Width) * static_cast<std::size_t>(Channels);
 
@@ -97,6 +98,7 @@ class pixels {
   [[nodiscard]] float operator()(int row, int column, int channel) const {
     return values_[at(row, column, channel)];
   }
+  /// The same, to be changed.
   [[nodiscard]] float& operator()(int row, int column, int channel) {
     return values_[at(row, column, channel)];
   }
@@ -121,6 +123,7 @@ struct image {
   static constexpr int width = Width;
   using type = pixels<Channels, Height, Width>;
   static constexpr std::size_t size = type::size;
+  /// What it is, in words.
   static std::string describe() {
     return "image " + std::to_string(Height) + " x " + std::to_string(Width) + " x " +
            std::to_string(Channels);
@@ -144,6 +147,7 @@ struct list {
   static constexpr int length = Length;
   using element = Value;
   using type = std::array<typename Value::type, static_cast<std::size_t>(Length)>;
+  /// What it is, in words.
   static std::string describe() {
     std::string const inner = sysdpo::describe<Value>();
     return "list of " + std::to_string(Length) + (inner.empty() ? "" : " x " + inner);

@@ -90,12 +90,14 @@ inline std::size_t size_of(descriptor const& file, std::filesystem::path const& 
 /// Writes a file piece by piece; `commit` makes it appear. Dropped before that, it leaves nothing behind.
 class atomic_file {
  public:
+  /// Opens a file beside `path`. \throws error if that cannot be.
   explicit atomic_file(std::filesystem::path path)
       : path_(std::move(path)),
         partial_(path_.string() + ".partial"),
         file_(detail::open_file(partial_, O_WRONLY | O_CREAT | O_TRUNC, "create")) {}
   atomic_file(atomic_file const&) = delete;
   atomic_file& operator=(atomic_file const&) = delete;
+  /// Removes what was not committed.
   ~atomic_file() {
     if (!committed_) ::unlink(partial_.c_str());
   }
@@ -128,6 +130,7 @@ inline void write_file(std::filesystem::path const& path, std::span<std::byte co
   file.write(content);
   file.commit();
 }
+/// The same of text.
 inline void write_file(std::filesystem::path const& path, std::string_view content) {
   write_file(path, std::as_bytes(std::span(content)));
 }
@@ -152,6 +155,7 @@ inline std::string read_file(std::filesystem::path const& path) {
 /// touched. The file may be replaced meanwhile (as atomic writes do) but must not be shortened in place.
 class mapped_file {
  public:
+  /// \throws error if there is no such file or it cannot be mapped.
   explicit mapped_file(std::filesystem::path const& path) {
     auto const file = detail::open_file(path, O_RDONLY, "open");
     size_ = detail::size_of(file, path);
@@ -160,13 +164,16 @@ class mapped_file {
     if (data == MAP_FAILED) detail::fail_file(path, "map");
     data_ = static_cast<std::byte const*>(data);
   }
+  /// Takes over the bytes; `other` has none then.
   mapped_file(mapped_file&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  /// Exchanges the bytes.
   mapped_file& operator=(mapped_file&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     return *this;
   }
+  /// Ends the mapping: views of the bytes are void.
   ~mapped_file() {
     if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
   }
@@ -182,6 +189,7 @@ class mapped_file {
 /// directory, and a file ".lock" in it. The system frees the lock when the process ends, however it ends.
 class directory_lock {
  public:
+  /// \throws error if another has the lock or the folder cannot be made.
   explicit directory_lock(std::filesystem::path const& directory) {
     std::error_code code;
     std::filesystem::create_directories(directory, code);

@@ -24,6 +24,7 @@
 
 namespace sysdpo {
 
+/// A JSON document.
 using json = nlohmann::json;
 
 /// How deeply arrays and objects may lie within each other.
@@ -71,6 +72,7 @@ template <std::same_as<json> Json>
 /// A place in a JSON document that knows where it is. The document must outlive it.
 class json_view {
  public:
+  /// `value`, which stands at `pointer` within `place`, a file or a line, of a `thing`.
   json_view(json const& value, std::string thing, std::string place, std::string pointer = "")
       : value_(&value), thing_(std::move(thing)), place_(std::move(place)), pointer_(std::move(pointer)) {}
 
@@ -84,6 +86,7 @@ class json_view {
                   .remedy = std::move(remedy)});
   }
 
+  /// Whether it is an object with the member `key`.
   [[nodiscard]] bool contains(std::string const& key) const {
     return value_->is_object() && value_->contains(key);
   }
@@ -122,11 +125,13 @@ class json_view {
     return *value_;
   }
 
+  /// A string.
   [[nodiscard]] std::string string() const {
     expect(value_->is_string(), "a string");
     return value_->get<std::string>();
   }
 
+  /// True or false.
   [[nodiscard]] bool boolean() const {
     expect(value_->is_boolean(), "true or false");
     return value_->get<bool>();
@@ -177,6 +182,7 @@ class json_view {
 /// A JSON document read from a file.
 class json_file {
  public:
+  /// Reads and parses the file `path`, which is a `thing`.
   json_file(std::filesystem::path const& path, std::string thing)
       : thing_(std::move(thing)),
         place_(path.string()),

@@ -22,6 +22,7 @@ namespace sysdpo {
 /// Appends lines to a file, which is created if it is not there. One writer a file.
 class jsonl_writer {
  public:
+  /// Opens or creates the file and cuts off a torn last line.
   explicit jsonl_writer(std::filesystem::path path)
       : path_(std::move(path)), file_(detail::open_file(path_, O_RDWR | O_CREAT | O_APPEND, "open")) {
     std::string const content = read_file(path_);

@@ -1,7 +1,7 @@
 // Preference data as JSON lines, one pair a line:
 //
-//   {"id": 7, "prompt": VALUE, "chosen": {"writer": VALUE, "panel_0": VALUE}, "rejected": {...}, "weight": 1,
-//   "metadata": ...}
+//   {"id": 7, "prompt": VALUE, "chosen": {"writer": VALUE, "panel_0": VALUE}, "rejected": {...},
+//    "weight": 1, "metadata": ...}
 //
 // "chosen" and "rejected" have one member a node, by its name. "prompt" is the source's value; in a system of
 // several sources it is an object with one member a source. "id", "weight" and "metadata" may be left out:
@@ -12,9 +12,8 @@
 //   category     an integer from 0
 //   scalar       a number
 //   real_vector  an array of numbers
-//   image        {"shape": [H, W, C], "data": [H * W * C numbers, HWC]}, or {"file": NAME, "tensor": NAME}: a
-//   floating-point tensor
-//                of that shape in a safetensors file beside the data
+//   image        {"shape": [H, W, C], "data": [H * W * C numbers, HWC]}, or {"file": NAME, "tensor": NAME}:
+//                a floating-point tensor of that shape in a safetensors file beside the data
 //
 // and for a value type of one's own whatever its specialisation of `json_format` says. Every error names
 // file, line and field.
@@ -64,6 +63,7 @@ struct text_codec {
   }
 };
 
+/// How preference data is read and written.
 struct preference_file_options {
   text_codec text{};
   bool images_beside = true;  ///< writing: images go to one safetensors file beside the data
@@ -72,6 +72,7 @@ struct preference_file_options {
 /// What `json_format` needs to read a value.
 class value_reader {
  public:
+  /// Reads texts with `text`, which must outlive it, and tensors from files in `folder`.
   value_reader(std::filesystem::path folder, text_codec const& text)
       : folder_(std::move(folder)), text_(&text) {}
 
@@ -121,10 +122,12 @@ struct value_writer {
 template <class Value>
 struct json_format;
 
+/// Text: a string or token ids.
 template <std::same_as<text> Text>
 struct json_format<Text> {
   using type = typename Text::type;
 
+  /// From what stands in the data.
   static type read(json_view const& from, value_reader& reader) {
     auto const& codec = reader.text();
     if (from.value().is_string()) {
@@ -141,7 +144,7 @@ struct json_format<Text> {
     return ids;
   }
 
-  // A string where that loses nothing, ids elsewhere.
+  /// A string where that loses nothing, ids elsewhere.
   static json write(type const& ids, value_writer& writer) {
     if (writer.text->decode) {
       std::string const words = writer.text->decode(ids);
@@ -151,10 +154,12 @@ struct json_format<Text> {
   }
 };
 
+/// A list: an array of values.
 template <class Value, int Length>
 struct json_format<list<Value, Length>> {
   using type = typename list<Value, Length>::type;
 
+  /// From what stands in the data.
   static type read(json_view const& from, value_reader& reader) {
     if (from.size() != Length)
       from.fail(fmt::format("{} elements stand where {} are expected", from.size(), Length),
@@ -164,6 +169,7 @@ struct json_format<list<Value, Length>> {
     return values;
   }
 
+  /// As it stands in the data.
   static json write(type const& values, value_writer& writer) {
     json array = json::array();
     std::string const place = writer.place;
@@ -176,39 +182,47 @@ struct json_format<list<Value, Length>> {
   }
 };
 
+/// A category: an integer.
 template <int Categories>
 struct json_format<category<Categories>> {
   static int read(json_view const& from, value_reader&) { return from.integer<int>(0, Categories - 1); }
   static json write(int value, value_writer&) { return value; }
 };
 
+/// A scalar: a finite number.
 template <std::same_as<scalar> Scalar>
 struct json_format<Scalar> {
   using type = typename Scalar::type;
 
   static type read(json_view const& from, value_reader&) { return from.number(); }
+  /// As it stands in the data.
   static json write(type value, value_writer& writer) {
     if (!std::isfinite(value)) writer.fail("it is not finite", "Write finite numbers");
     return value;
   }
 };
 
+/// A vector: an array of finite numbers.
 template <int Length>
 struct json_format<real_vector<Length>> {
   using type = typename real_vector<Length>::type;
 
+  /// From what stands in the data.
   static type read(json_view const& from, value_reader& reader) {
     return json_format<list<scalar, Length>>::read(from, reader);
   }
+  /// As it stands in the data.
   static json write(type const& values, value_writer& writer) {
     return json_format<list<scalar, Length>>::write(values, writer);
   }
 };
 
+/// An image: its pixels, or where they are.
 template <int Channels, int Height, int Width>
 struct json_format<image<Channels, Height, Width>> {
   using type = typename image<Channels, Height, Width>::type;
 
+  /// From what stands in the data.
   static type read(json_view const& from, value_reader& reader) {
     std::vector<float> numbers(type::size);
     if (from.contains("tensor")) {
@@ -233,6 +247,7 @@ struct json_format<image<Channels, Height, Width>> {
     return type(std::move(numbers));
   }
 
+  /// As it stands in the data.
   static json write(type const& pixels, value_writer& writer) {
     if (pixels.empty()) writer.fail("the image is empty", "Give every node of the pair a value");
     for (float const x : pixels.values())

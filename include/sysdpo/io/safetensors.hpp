@@ -167,6 +167,7 @@ void copy_elements(tensor_view const& from, std::span<T> out) {
          "Store it with the expected dtype");
 }
 
+/// Metadata: text by name.
 using string_map = std::map<std::string, std::string>;
 
 namespace detail {
@@ -266,6 +267,7 @@ class safetensors_file {
     return tensors_;
   }
 
+  /// The names of all tensors, in lexicographic order.
   [[nodiscard]] std::vector<std::string> names() const {
     std::vector<std::string> all;
     for (auto const& [name, tensor] : tensors_) all.push_back(name);
@@ -389,6 +391,7 @@ class safetensors_file {
 /// lists in its "weight_map" {tensor: file}. What its views show lives as long as it does.
 class safetensors_folder {
  public:
+  /// \throws error if neither weights nor index are there, or a shard is not as the index says.
   explicit safetensors_folder(std::filesystem::path const& folder) : folder_(folder) {
     auto const index_path = folder / "model.safetensors.index.json";
     if (!std::filesystem::exists(index_path)) {
@@ -412,6 +415,7 @@ class safetensors_folder {
     }
   }
 
+  /// The names of all tensors, in lexicographic order.
   [[nodiscard]] std::vector<std::string> names() const {
     std::vector<std::string> all;
     for (auto const& [name, tensor] : tensors_) all.push_back(name);

@@ -46,6 +46,7 @@ template <class T, std::size_t Rank>
   for (auto const extent : array.shape()) extents.append(static_cast<index_t>(extent));
   return {array.data(), extents};
 }
+/// The same, to be read alone.
 template <class T, std::size_t Rank>
 [[nodiscard]] array_view<T const> as_array_view(
     xt::xtensor<T, Rank, xt::layout_type::row_major> const& array) {

@@ -14,6 +14,7 @@
 
 namespace sysdpo {
 
+/// A loss of one pair and its derivative, by the difference of scores and by β.
 template <class Link>
 concept preference_link = requires(Link const& link, double x) {
   { link.value(x, x) } -> std::same_as<double>;
@@ -31,9 +32,11 @@ concept preference_link = requires(Link const& link, double x) {
 
 /// −log σ(Δ): DPO (Rafailov et al. 2023) and the poster's loss.
 struct logistic {
+  /// The loss of one pair.
   [[nodiscard]] SYSDPO_HOST_DEVICE double value(double h, double beta) const {
     return softplus_of_minus(beta * h);
   }
+  /// Its derivative by h.
   [[nodiscard]] SYSDPO_HOST_DEVICE double slope(double h, double beta) const {
     return -beta * sigmoid(-beta * h);
   }
@@ -42,9 +45,11 @@ struct logistic {
 /// −(1 − ε) log σ(Δ) − ε log σ(−Δ): conservative DPO, for labels flipped with probability ε (Mitchell 2023).
 struct label_smoothed {
   double epsilon = 0.1;
+  /// The loss of one pair.
   [[nodiscard]] SYSDPO_HOST_DEVICE double value(double h, double beta) const {
     return (1 - epsilon) * softplus_of_minus(beta * h) + epsilon * softplus_of_minus(-beta * h);
   }
+  /// Its derivative by h.
   [[nodiscard]] SYSDPO_HOST_DEVICE double slope(double h, double beta) const {
     return beta * (epsilon * sigmoid(beta * h) - (1 - epsilon) * sigmoid(-beta * h));
   }
@@ -54,10 +59,12 @@ struct label_smoothed {
 /// (Chowdhury et al. 2024).
 struct robust {
   double epsilon = 0.1;
+  /// The loss of one pair.
   [[nodiscard]] SYSDPO_HOST_DEVICE double value(double h, double beta) const {
     return ((1 - epsilon) * softplus_of_minus(beta * h) - epsilon * softplus_of_minus(-beta * h)) /
            (1 - 2 * epsilon);
   }
+  /// Its derivative by h.
   [[nodiscard]] SYSDPO_HOST_DEVICE double slope(double h, double beta) const {
     return -beta * ((1 - epsilon) * sigmoid(-beta * h) + epsilon * sigmoid(beta * h)) / (1 - 2 * epsilon);
   }
@@ -65,9 +72,11 @@ struct robust {
 
 /// max(0, 1 − Δ) (SLiC, Zhao et al. 2023).
 struct hinge {
+  /// The loss of one pair.
   [[nodiscard]] SYSDPO_HOST_DEVICE double value(double h, double beta) const {
     return beta * h < 1 ? 1 - beta * h : 0;
   }
+  /// Its derivative by h.
   [[nodiscard]] SYSDPO_HOST_DEVICE double slope(double h, double beta) const {
     return beta * h < 1 ? -beta : 0;
   }
@@ -75,10 +84,12 @@ struct hinge {
 
 /// (h − 1 / (2β))²: IPO (Azar et al. 2023), on the unscaled difference.
 struct ipo {
+  /// The loss of one pair.
   [[nodiscard]] SYSDPO_HOST_DEVICE double value(double h, double beta) const {
     auto const distance = h - 1 / (2 * beta);
     return distance * distance;
   }
+  /// Its derivative by h.
   [[nodiscard]] SYSDPO_HOST_DEVICE double slope(double h, double beta) const {
     return 2 * (h - 1 / (2 * beta));
   }

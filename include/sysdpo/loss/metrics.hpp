@@ -14,15 +14,16 @@ namespace sysdpo {
 /// Metric values by name, in alphabetical order.
 using metric_map = std::map<std::string, double>;
 
-/// loss                       mean over pairs
-/// rewards/chosen, rejected   mean β·A of each side
-/// rewards/margins            mean β·(A(chosen) − A(rejected))
-/// rewards/accuracies         share of pairs with A(chosen) > A(rejected)
-/// node/<name>/rewards/…      the same for β·c_k·r_k of each node that is scored, and
-/// node/<name>/rewards/margins_std   its standard deviation over the pairs of the batch
-/// node/<name>/logps/chosen, rejected   mean log p of each side under the policy, of nodes that score it
-/// exactly logps/chosen, rejected     their sum over such nodes; no part of a node that scores a bound is in
-/// it
+/// The metrics of a batch:
+///
+///     loss                                 mean over pairs
+///     rewards/chosen, rejected             mean β·A of each side
+///     rewards/margins                      mean β·(A(chosen) − A(rejected))
+///     rewards/accuracies                   share of pairs with A(chosen) > A(rejected)
+///     node/<name>/rewards/…                the same for β·c_k·r_k of each node that is scored
+///     node/<name>/rewards/margins_std      its standard deviation over the pairs of the batch
+///     node/<name>/logps/chosen, rejected   mean log p of each side under the policy, of exact nodes
+///     logps/chosen, rejected               their sum over exact nodes
 template <class System, class Backend, class T, class Link>
 [[nodiscard]] metric_map metrics_of(preference_result<Backend, T> const& result,
                                     preference_options<System, Link> const& options) {
@@ -87,9 +88,9 @@ template <class System, class Backend, class T, class Link>
 /// The noise that random draws alone put into margins, from two scorings of one batch with the same weights
 /// under different visits:
 ///
-///   node/<name>/draw_noise   sqrt(mean over pairs of (m − m')² / 2), m and m' the node's β·c_k·(r(chosen) −
-///                            r(rejected)) in the two
-///   draw_noise               the same for the whole margin
+///     node/<name>/draw_noise   sqrt(mean over pairs of (m − m')² / 2), m and m' being the node's
+///                              β·c_k·(r(chosen) − r(rejected)) in the two
+///     draw_noise               the same for the whole margin
 ///
 /// The two are independent draws of one distribution a pair, so that (m − m')² / 2 is an unbiased estimate of
 /// its variance: of a margin as the loss uses it, averaged over all K draws of a row. Nodes that draw nothing

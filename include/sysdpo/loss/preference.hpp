@@ -33,6 +33,7 @@ namespace sysdpo {
 
 struct preference_op;
 
+/// The loss of a system: its strength, its link, how nodes weigh, how it is computed.
 template <class System, preference_link Link = logistic>
 struct preference_options {
   double beta = 0.1;  ///< strength of the pull to the reference, > 0
@@ -68,6 +69,7 @@ struct preference_result {
   tensor<Backend, double> losses;  ///< [pairs], weighted by the pairs' weights
 };
 
+/// The loss of batches of pairs under a policy and a reference, and its gradient.
 template <class System, class Backend, class Precision = precision<float>, preference_link Link = logistic>
 class preference_loss {
  public:

@@ -21,6 +21,7 @@
 
 namespace sysdpo {
 
+/// Scores of the reference: a number for each node, pair, side and visit.
 template <class System>
 class reference_scores {
  public:
@@ -51,6 +52,7 @@ class reference_scores {
   [[nodiscard]] double& at(std::size_t node, std::size_t pair, int side, std::uint32_t visit) {
     return scores_[node][element(node, pair, side, visit)];
   }
+  /// The same, to be read alone.
   [[nodiscard]] double at(std::size_t node, std::size_t pair, int side, std::uint32_t visit) const {
     return scores_[node][element(node, pair, side, visit)];
   }

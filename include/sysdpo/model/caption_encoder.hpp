@@ -46,6 +46,7 @@ class caption_encoder {
   using T = typename Precision::compute;
 
   caption_encoder() = default;
+  /// Adds its weights to `weights`, their names beginning with `prefix`.
   caption_encoder(caption_encoder_config const& config, parameter_set<Backend, Precision>& weights,
                   std::string const& prefix)
       : config_(config) {

@@ -29,6 +29,7 @@ struct model_tuples<type_list<Models...>> {
 template <class System>
 using model_configs = typename detail::model_tuples<typename System::models>::configs;
 
+/// All model instances of a system.
 template <class System, class Backend, class Precision = precision<float>>
 class models {
  public:
@@ -61,17 +62,19 @@ class models {
     else
       return *std::get<System::models::template index_of<Model>>(instances_);
   }
+  /// The same, to be read alone.
   template <class Model>
   [[nodiscard]] auto const& get() const {
     return const_cast<models&>(*this).template get<Model>();
   }
 
-  /// visit(model_index<I, Model>, instance) for every model; the first argument has `::model` and converts to
-  /// the index.
+  /// visit(model_index<I, Model>, instance) for every model; the first argument has a type `model` and
+  /// converts to the index.
   template <class Visit>
   void for_each(Visit&& visit) {
     for_each_index([&](auto index) { visit(model_index<index>{}, *std::get<index>(instances_)); });
   }
+  /// The same, to be read alone.
   template <class Visit>
   void for_each(Visit&& visit) const {
     for_each_index(
@@ -91,6 +94,7 @@ class models {
 
   [[nodiscard]] model_configs<System> const& configs() const { return configs_; }
 
+  /// Which model `for_each` visits.
   template <std::size_t Index>
   struct model_index : std::integral_constant<std::size_t, Index> {
     using model = typename System::models::template at<Index>;

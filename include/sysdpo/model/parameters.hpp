@@ -18,14 +18,18 @@ struct initial_value {
   double mean = 0;
   double deviation = 0;
 };
+/// Starts at 0.
 inline constexpr initial_value zeros{0, 0};
+/// Starts at 1.
 inline constexpr initial_value ones{1, 0};
+/// Starts normal around 0.
 [[nodiscard]] constexpr initial_value normal(double deviation) { return {0, deviation}; }
 /// The deviation that keeps the variance of a linear map of `inputs` terms at 1.
 [[nodiscard]] inline initial_value scaled_normal(index_t inputs, double gain = 1) {
   return {0, gain / std::sqrt(static_cast<double>(inputs))};
 }
 
+/// The weights of one instance.
 template <class Backend, class Precision>
 class parameter_set {
  public:
@@ -91,6 +95,7 @@ class parameter_set {
       if (std::string_view(weight.name).starts_with(prefix)) weight.trainable = trainable;
   }
 
+  /// Forgets all gradients; their memory is kept.
   void clear_gradients() {
     for (auto& weight : weights_) weight.gradient.clear();
   }

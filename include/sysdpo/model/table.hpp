@@ -9,6 +9,7 @@
 
 namespace sysdpo {
 
+/// The sizes of a table.
 struct table_config {
   index_t contexts = 1;          ///< combinations of the parents' categories
   index_t categories = 2;        ///< possibilities of the value
@@ -21,6 +22,7 @@ class table_model {
  public:
   using T = typename Precision::compute;
 
+  /// \throws error without contexts or categories.
   explicit table_model(table_config const& config, std::uint64_t seed = 0)
       : config_(config), parameters_(seed) {
     if (config.contexts < 1 || config.categories < 1)

@@ -57,6 +57,7 @@ inline void validate(transformer_config const& config) {
   require(config.norm_epsilon >= 0, "norm_epsilon", config.norm_epsilon, "it must not be negative");
 }
 
+/// A transformer: its weights and what it computes.
 template <class Backend, class Precision>
 class transformer_model {
  public:
@@ -113,6 +114,7 @@ class transformer_model {
 
   /// Keys and values of what `rows` sequences hold so far; starts empty and grows up to the context.
   struct cache {
+    /// What one layer keeps.
     struct layer {
       tensor<Backend, T> keys;    ///< [rows · capacity, kv_heads, head size]
       tensor<Backend, T> values;  ///< the same

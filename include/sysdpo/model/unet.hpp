@@ -58,6 +58,7 @@ inline void validate(unet_config const& config) {
   validate(config.caption_encoder);
 }
 
+/// A UNet with its caption encoder: its weights and what it computes.
 template <class Backend, class Precision>
 class unet_model {
  public:
@@ -174,6 +175,7 @@ class unet_model {
     }
     return conv_out_(tape, norm_out_(tape, x));
   }
+  /// The same where z takes no gradient.
   [[nodiscard]] variable<Backend, T> predict(tape<Backend, T>& tape, tensor<Backend, T> const& z,
                                              tensor<Backend, std::int32_t> const& t,
                                              variable<Backend, T> const& condition,

@@ -48,6 +48,7 @@ struct attention_layer {
   linear_layer<Backend, Precision> q, k, v, out;
   index_t heads;
 
+  /// Adds its weights to `weights`.
   attention_layer(parameter_set<Backend, Precision>& weights, std::string const& name, index_t width,
                   index_t context_width, index_t head_count)
       : q(weights, name + ".to_q", width, width, with_bias::no),

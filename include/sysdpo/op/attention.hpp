@@ -12,6 +12,7 @@ namespace sysdpo {
 
 struct attention_op;
 
+/// How attention looks and scales.
 struct attention_options {
   bool causal = false;  ///< query i of n sees keys 0 … i + m − n of m: the last query sees all of them
   double scale = 0;     ///< of the scores; 0 stands for 1/√d

@@ -9,6 +9,7 @@ namespace sysdpo {
 
 struct conv2d_op;
 
+/// How a kernel moves over an image.
 struct conv2d_options {
   index_t stride = 1;
   index_t padding = 0;  ///< zeros around the image, on each side

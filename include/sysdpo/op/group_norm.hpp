@@ -7,8 +7,10 @@ namespace sysdpo {
 
 struct group_norm_op;
 
+/// What follows a normalisation.
 enum class activation { none, silu };
 
+/// Groups, and what is folded in.
 struct group_norm_options {
   index_t groups = 32;
   double epsilon = 1e-5;

@@ -14,6 +14,7 @@ namespace sysdpo {
 struct adamw_op;
 struct squared_norm_op;
 
+/// The settings of AdamW, but for the rate.
 struct adamw_options {
   double beta1 = 0.9;
   double beta2 = 0.999;
@@ -24,8 +25,9 @@ struct adamw_options {
 /// The numbers of one sweep, as `implement<adamw_op, Backend>` takes them.
 struct adamw_step {
   double rate, beta1, beta2, epsilon, weight_decay;
-  double correction1, correction2;  ///< 1 − βᵗ
-  double gradient_scale;            ///< multiplies the gradient first: clipping
+  double correction1;     ///< 1 − β₁ᵗ
+  double correction2;     ///< 1 − β₂ᵗ
+  double gradient_scale;  ///< multiplies the gradient first: clipping
 };
 
 /// Σ over trainable weights of ‖gradient‖². Read on the host.
@@ -38,6 +40,7 @@ template <class Backend, class Precision>
   return sum.to_host()[0];
 }
 
+/// AdamW over one parameter set: moments, and steps.
 template <class Backend, class Precision>
 class adamw {
  public:
@@ -93,6 +96,7 @@ class adamw {
   // What a checkpoint keeps.
   [[nodiscard]] index_t steps() const { return steps_; }
   [[nodiscard]] std::vector<moments> const& state() const { return moments_; }
+  /// Goes on from what a checkpoint kept.
   void restore(index_t steps, std::vector<moments> state) {
     steps_ = steps;
     moments_ = std::move(state);

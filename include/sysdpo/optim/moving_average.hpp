@@ -10,6 +10,7 @@ namespace sysdpo {
 
 struct moving_average_op;
 
+/// An average of one parameter set over its steps.
 template <class Backend, class Precision>
 class moving_average {
  public:

@@ -10,8 +10,10 @@
 
 namespace sysdpo {
 
+/// How the learning rate falls after the warm-up.
 enum class decay { constant, linear, cosine };
 
+/// Warm-up, then decay.
 struct learning_rate_schedule {
   index_t warmup_steps = 0;
   decay shape = decay::constant;

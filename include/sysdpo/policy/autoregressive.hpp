@@ -74,6 +74,7 @@ concept made_of_tokens =
 
 }  // namespace detail
 
+/// Scores and draws texts, or lists of texts, with a language model.
 template <class Model, class Value>
 struct autoregressive {
   using value = Value;

@@ -6,15 +6,16 @@
 //   loss_is     loss_kind::exact if it scores log p, surrogate if it scores a bound
 //   options     an aggregate of its run-time settings
 // and provides, as static functions,
-//   log_prob(tape, model, options, rows) → variable [rows]                        exact policies
+//   log_prob(tape, model, options, rows) → variable [rows]             exact policies
 // or, where the log-ratio to the reference needs both models at once (denoising),
-//   reference(model, options, rows) → anything                       what the frozen model contributes; no
-//   gradient log_ratio(tape, model, reference, options, rows) → variable [rows]
-//   and, if references are to be cached (train/reference_cache.hpp),
-//   score(tape, model, options, rows) → variable [rows]   such that log_ratio = score(policy) −
-//   score(reference) up to rounding; exact policies need none, their score is log_prob
-// and, if the system is to generate,
+//   reference(model, options, rows) → anything                         what the frozen model contributes
+//   log_ratio(tape, model, reference, options, rows) → variable [rows]
+// and, if references are to be cached (train/reference_cache.hpp),
+//   score(tape, model, options, rows) → variable [rows]                log_ratio = score(policy) −
+//                                                                      score(reference) up to rounding
+// where exact policies need none, their score being log_prob; and, if the system is to generate,
 //   sample(model, options, requests) → drawn<value>
+//
 // `static std::string settings(options)` names the options that scores depend on; with it caches and
 // checkpoints notice that they were changed. A policy whose value follows from its parents (a tool) declares
 // `static constexpr bool scored = false` and provides only `sample`. A policy with model = no_model is handed
@@ -74,6 +75,7 @@ using exchanged_at =
 /// What a node of a system hands to its policy: rows to be scored, and requests to be drawn.
 template <class System, class Node>
 using row_of = typename detail::exchanged_at<System, Node>::row;
+/// The same for a value to be drawn.
 template <class System, class Node>
 using request_of = typename detail::exchanged_at<System, Node>::request;
 

@@ -32,6 +32,7 @@
 
 namespace sysdpo {
 
+/// How a diffusion model is scored and drawn from.
 struct denoising_options {
   noise_schedule_options schedule{};
   prediction_kind prediction = prediction_kind::epsilon;
@@ -55,6 +56,7 @@ struct denoising_options {
          (options.steps_factor == 0 || options.steps_factor == options.schedule.steps);
 }
 
+/// Scores and draws images with a diffusion model.
 template <class Model, class Value>
 struct denoising {
   using value = Value;
@@ -79,6 +81,7 @@ struct denoising {
     std::vector<index_t> draws_per_row;   ///< K for each row
   };
 
+  /// What a reference says of rows: the rows as it saw them, and its prediction.
   template <class Backend, class T>
   struct record {
     noised_rows<Backend, T> rows;

@@ -2,8 +2,8 @@
 // steps.
 //
 // A step from t to s estimates the clean image x̂ and takes
-//   z_s = √ᾱ_s·x̂ + √(1 − ᾱ_s − σ²)·ε̂ + σ·n,   ε̂ = (z_t − √ᾱ_t·x̂) / √(1 − ᾱ_t),   σ = η·√((1 − ᾱ_s)/(1 −
-//   ᾱ_t)·(1 − ᾱ_t/ᾱ_s))
+//   z_s = √ᾱ_s·x̂ + √(1 − ᾱ_s − σ²)·ε̂ + σ·n,   ε̂ = (z_t − √ᾱ_t·x̂) / √(1 − ᾱ_t),
+//   σ = η·√((1 − ᾱ_s)/(1 − ᾱ_t)·(1 − ᾱ_t/ᾱ_s))
 // (Song, Meng and Ermon, "Denoising diffusion implicit models", 2021). η = 0 is DDIM; η = 1 is DDPM's
 // ancestral sampling, the posterior of z_s given z_t and x̂ (Ho, Jain and Abbeel, 2020). Guidance: Ho and
 // Salimans, "Classifier-free diffusion guidance" (2022).
@@ -22,6 +22,7 @@
 
 namespace sysdpo {
 
+/// How images are drawn.
 struct diffusion_sampling {
   int steps = 50;            ///< evaluations of the model, at evenly spaced t, the first at T; 0 takes all T
   double eta = 0;            ///< 0 DDIM, 1 DDPM

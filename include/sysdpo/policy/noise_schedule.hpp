@@ -17,8 +17,10 @@
 
 namespace sysdpo {
 
+/// The shape of β_t.
 enum class schedule_kind { linear, cosine };
 
+/// A schedule: its shape, its length, its ends.
 struct noise_schedule_options {
   schedule_kind kind = schedule_kind::linear;
   int steps = 1000;          ///< T
@@ -42,6 +44,7 @@ struct linear_estimate {
   double of_prediction = 0;
 };
 
+/// The table of β_t and ᾱ_t, and what follows from them.
 class noise_schedule {
  public:
   /// \throws error if the options give a β outside (0, 1).

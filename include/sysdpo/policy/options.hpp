@@ -32,10 +32,12 @@ class policy_options {
  public:
   using policies = typename detail::policies_in<typename System::nodes>::type;
 
+  /// The settings of a policy.
   template <class Policy>
   [[nodiscard]] options_of<Policy>& get() {
     return std::get<policies::template index_of<Policy>>(options_);
   }
+  /// The same, to be read alone.
   template <class Policy>
   [[nodiscard]] options_of<Policy> const& get() const {
     return std::get<policies::template index_of<Policy>>(options_);
@@ -56,10 +58,12 @@ struct node_numbers {
     made.values.fill(start);
     return made;
   }
+  /// The number of a node.
   template <class Name>
   [[nodiscard]] constexpr Number& at() {
     return values[System::template index_of<Name>];
   }
+  /// The same, to be read alone.
   template <class Name>
   [[nodiscard]] constexpr Number const& at() const {
     return values[System::template index_of<Name>];

@@ -2,10 +2,10 @@
 //
 // The model is anything that provides
 //   backend_type
-//   make_cache(rows) → cache                       for sequences that hold nothing yet
-//   extend(cache, packed_tokens) → [rows, V]       appends sequence i to row i and gives the logits of each
-//   row's last token;
-//                                                  a row may be given no token
+//   make_cache(rows) → cache                   for sequences that hold nothing yet
+//   extend(cache, packed_tokens) → [rows, V]   appends sequence i to row i and gives the logits of each
+//                                              row's last token; a row may be given no token
+//
 // A row's tokens follow from its prompt, its key and the options alone, whatever else is in the batch (up to
 // the rounding of the model's products).
 #pragma once

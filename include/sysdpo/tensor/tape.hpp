@@ -79,6 +79,7 @@ class variable {
   using node_type = detail::tape_node<Backend, T>;
 
   variable() = default;
+  /// A value, and its place on a tape if it wants a gradient.
   explicit variable(tensor<Backend, T> value, node_type* node = nullptr)
       : value_(std::move(value)), node_(node) {}
 
@@ -107,6 +108,7 @@ class variable {
 template <class Backend, class T>
 class gradient_of {
  public:
+  /// The place of `input`.
   gradient_of(variable<Backend, T> const& input)
       : node_(input.node()) {}  // NOLINT(google-explicit-constructor)
 
@@ -130,8 +132,10 @@ class gradient_of {
   detail::tape_node<Backend, T>* node_;
 };
 
+/// Whether a tape keeps what it sees.
 enum class recording { off, on };
 
+/// Records operations and sends gradients back through them.
 template <class Backend, class T>
 class tape {
  public:

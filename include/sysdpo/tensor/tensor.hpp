@@ -14,6 +14,7 @@
 
 namespace sysdpo {
 
+/// An N-d array in the memory of a backend.
 template <backend Backend, class T>
 class tensor {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -34,6 +35,7 @@ class tensor {
     data_ = static_cast<T*>(block_->data);
   }
 
+  /// All elements 0.
   [[nodiscard]] static tensor zeros(shape const& extents) {
     tensor made(extents);
     Backend::zero(made.data_, made.bytes());
@@ -50,19 +52,23 @@ class tensor {
     return made;
   }
 
+  /// Another owner of the same memory.
   tensor(tensor const& other) noexcept : block_(other.block_), data_(other.data_), extents_(other.extents_) {
     if (block_ != nullptr) block_->owners.fetch_add(1, std::memory_order_relaxed);
   }
+  /// Takes over the memory; `other` is empty then.
   tensor(tensor&& other) noexcept
       : block_(std::exchange(other.block_, nullptr)),
         data_(std::exchange(other.data_, nullptr)),
         extents_(std::exchange(other.extents_, shape{0})) {}
+  /// Shares the memory of `other` and lets go of its own.
   tensor& operator=(tensor other) noexcept {
     std::swap(block_, other.block_);
     std::swap(data_, other.data_);
     std::swap(extents_, other.extents_);
     return *this;
   }
+  /// Lets go of the memory; the last owner gives it back to the pool.
   ~tensor() {
     if (block_ != nullptr && block_->owners.fetch_sub(1, std::memory_order_acq_rel) == 1)
       Backend::memory().give_back(block_);

@@ -19,6 +19,7 @@
 
 namespace sysdpo {
 
+/// Words and their ids.
 class vocabulary {
  public:
   /// Ids count through `special`, then `words`. Fails if a word is empty, holds white space, or comes twice.
@@ -41,6 +42,7 @@ class vocabulary {
     return {strings(root.at("special")), strings(root.at("words"))};
   }
 
+  /// Writes what `load` reads.
   void save(std::filesystem::path const& path) const {
     json document;
     document["special"] = json::array();
@@ -99,6 +101,7 @@ class vocabulary {
     return text;
   }
 
+  /// The same words under the same ids.
   friend bool operator==(vocabulary const& a, vocabulary const& b) {
     return a.special_count_ == b.special_count_ && a.words_ == b.words_;
   }

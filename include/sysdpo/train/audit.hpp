@@ -33,6 +33,7 @@
 
 namespace sysdpo {
 
+/// How thoroughly to look.
 struct audit_options {
   std::uint64_t seed = 0;
   double tolerance = 1e-5;     ///< relative, of derivatives
@@ -48,9 +49,11 @@ struct audit_finding {
   std::string what;  ///< what is wrong and where to look, or why the check was left out; empty if all is well
 };
 
+/// All that was looked at.
 struct audit_report {
   std::vector<audit_finding> findings;
 
+  /// Whether nothing is wrong.
   [[nodiscard]] bool sound() const {
     return std::all_of(findings.begin(), findings.end(), [](auto const& finding) { return finding.sound; });
   }
@@ -113,9 +116,9 @@ class node_audit {
       }
     }
     if constexpr (can_sample) {
-      samples_are_keyed();
+      auto const is_complete = samples_are_keyed();
       if constexpr (is_scored<policy> && has_model && policy::loss_is == loss_kind::exact && is_direct)
-        is_normalised();
+        if (is_complete) is_normalised();
     } else {
       note("sampling", "left out, the policy has no `sample`: the system cannot generate");
     }
@@ -346,22 +349,26 @@ class node_audit {
     weights().clear_gradients();
   }
 
-  void samples_are_keyed() {
+  /// Whether there is a value for each request: else nothing more can be said of samples.
+  bool samples_are_keyed() {
     auto const draw = [&](std::vector<request> const& requests) {
       return policy::sample(model_of(policy_), settings_, std::span<request const>(requests));
     };
     auto const first = draw(requests_);
     auto const second = draw(requests_);
     std::string what;
-    if (first.values.size() != requests_.size() || first.valid.size() != requests_.size())
-      what = fmt::format("{} requests gave {} values; return one value a request", requests_.size(),
-                         first.values.size());
+    for (auto const* drawn : {&first, &second})
+      if (drawn->values.size() != requests_.size() || drawn->valid.size() != requests_.size())
+        what = fmt::format("{} requests gave {} values; return one value a request", requests_.size(),
+                           drawn->values.size());
+    auto const is_complete = what.empty();
     if constexpr (std::equality_comparable<typename value::type>) {
       for (std::size_t i = 0; i < requests_.size() && what.empty(); ++i) {
         if (!(first.values[i] == second.values[i]))
           what = fmt::format(
               "request {} drew another value the second time; take random numbers from the request's key", i);
-        else if (!(draw({requests_[i]}).values.front() == first.values[i]))
+        else if (auto const alone = draw({requests_[i]}).values;
+                 alone.size() != 1 || !(alone.front() == first.values[i]))
           what = fmt::format(
               "request {} draws another value alone than in a batch of {}; random numbers come from the "
               "request's key, not from its place",
@@ -369,6 +376,7 @@ class node_audit {
       }
     }
     add("sampling", what.empty(), what);
+    return is_complete;
   }
 
   /// E[∇ log p(v)] = 0 over v ~ p, along random directions; judged at five standard errors.

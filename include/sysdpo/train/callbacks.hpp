@@ -27,6 +27,7 @@ struct training_event {
   metric_map const& metrics;
 };
 
+/// Listens to a training.
 class callback {
  public:
   callback() = default;
@@ -50,6 +51,7 @@ class show_progress final : public callback {
  public:
   explicit show_progress(std::string title) : title_(std::move(title)) {}
 
+  /// Moves the bar.
   bool on_step(training_event const& event) override {
     if (!bar_) bar_ = std::make_unique<progress>(title_, event.steps, event.step - 1);
     auto const find = [&](char const* name) {
@@ -74,6 +76,7 @@ class write_metrics final : public callback {
   explicit write_metrics(std::filesystem::path const& file, index_t resumed_step = 0)
       : writer_(shortened(file, resumed_step)) {}
 
+  /// Writes a line.
   bool on_step(training_event const& event) override {
     json line;
     line["step"] = event.step;
@@ -151,20 +154,24 @@ class best_of {
 /// Ends the training after `patience` validations in a row without an improvement; a resumed one counts on.
 class stop_early final : public callback {
  public:
+  /// An improvement is one by more than `margin`.
   stop_early(int patience, std::string metric = "eval/loss", better direction = better::lower,
              double margin = 0)
       : best_(std::move(metric), direction), patience_(patience), margin_(margin) {}
 
+  /// Counts validations without an improvement.
   bool on_step(training_event const& event) override {
     if (event.validated) waited_ = best_.improves(event, margin_) ? 0 : waited_ + 1;
     return waited_ < patience_;
   }
 
+  /// The best value and how long ago it was.
   [[nodiscard]] json save_state() const override {
     auto state = best_.save_state();
     state["waited"] = waited_;
     return state;
   }
+  /// Counts on.
   void load_state(json_view const& state) override {
     best_.load_state(state);
     waited_ = state.at("waited").integer<int>(0);
@@ -180,10 +187,12 @@ class stop_early final : public callback {
 /// Calls `save` after every validation that beats the ones before, those before a resumption included.
 class save_best final : public callback {
  public:
+  /// `save` is called where the weights are those to keep.
   explicit save_best(std::function<void()> save, std::string metric = "eval/loss",
                      better direction = better::lower)
       : save_(std::move(save)), best_(std::move(metric), direction) {}
 
+  /// Looks at validations.
   bool on_step(training_event const& event) override {
     if (event.validated && best_.improves(event)) save_();
     return true;

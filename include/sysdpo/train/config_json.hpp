@@ -54,8 +54,10 @@ T value_or(json_view const& config, std::string const& key, T otherwise, Read&& 
 
 }  // namespace detail
 
+/// A table as config.json.
 template <std::same_as<table_config> Config>
 struct config_format<Config> {
+  /// As it stands in config.json.
   static json write(Config const& config) {
     return {{"model_type", "table"},
             {"contexts", config.contexts},
@@ -63,6 +65,7 @@ struct config_format<Config> {
             {"initial_deviation", config.initial_deviation}};
   }
 
+  /// From config.json, strictly.
   static Config read(json_view const& config) {
     config.allow_only({"model_type", "contexts", "categories", "initial_deviation"});
     detail::demand_default(config, "model_type", "table");
@@ -77,6 +80,7 @@ struct config_format<Config> {
 /// passed over, those that would change the architecture must have the value that is implemented.
 template <std::same_as<transformer_config> Config>
 struct config_format<Config> {
+  /// As it stands in config.json.
   static json write(Config const& config) {
     return {{"architectures", {config.causal ? "LlamaForCausalLM" : "LlamaModel"}},
             {"model_type", "llama"},
@@ -94,6 +98,7 @@ struct config_format<Config> {
             {"is_decoder", config.causal}};
   }
 
+  /// From config.json, strictly.
   static Config read(json_view const& config) {
     config.allow_only({"architectures", "model_type", "hidden_act", "vocab_size", "hidden_size",
                        "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "intermediate_size",
@@ -135,6 +140,7 @@ struct config_format<Config> {
 /// CLIPTextConfig, for an encoder whose tokens see their whole caption and whose activation is SiLU.
 template <std::same_as<caption_encoder_config> Config>
 struct config_format<Config> {
+  /// As it stands in config.json.
   static json write(Config const& config) {
     return {{"model_type", "clip_text_model"},
             {"hidden_act", "silu"},
@@ -148,6 +154,7 @@ struct config_format<Config> {
             {"layer_norm_eps", config.norm_epsilon}};
   }
 
+  /// From config.json, strictly.
   static Config read(json_view const& config) {
     config.allow_only({"model_type", "hidden_act", "is_causal", "vocab_size", "hidden_size",
                        "num_hidden_layers", "num_attention_heads", "intermediate_size",
@@ -171,6 +178,7 @@ struct config_format<Config> {
 /// The config.json of UNet2DConditionModel, with the caption encoder's under "text_encoder".
 template <std::same_as<unet_config> Config>
 struct config_format<Config> {
+  /// As it stands in config.json.
   static json write(Config const& config) {
     auto down = json::array();
     auto up = json::array();
@@ -196,6 +204,7 @@ struct config_format<Config> {
             {"text_encoder", config_format<caption_encoder_config>::write(config.caption_encoder)}};
   }
 
+  /// From config.json, strictly.
   static Config read(json_view const& config) {
     config.allow_only({"_class_name", "_diffusers_version", "act_fn", "mid_block_type", "in_channels",
                        "out_channels", "sample_size", "block_out_channels", "down_block_types",

@@ -20,6 +20,7 @@ namespace sysdpo {
 
 /// All figures in bytes.
 struct memory_estimate {
+  /// One model.
   struct model {
     std::string name;
     std::size_t weights = 0;    ///< the policy's; the reference has as many again
@@ -119,6 +120,7 @@ template <class Precision = precision<float>, class System, preference_link Link
   });
   return result;
 }
+/// The same with nothing frozen.
 template <class Precision = precision<float>, class System, preference_link Link>
 [[nodiscard]] memory_estimate estimate(model_configs<System> const& configs,
                                        policy_options<System> const& policies,

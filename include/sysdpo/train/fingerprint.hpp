@@ -11,6 +11,7 @@
 
 namespace sysdpo {
 
+/// The hash of weights: their names and values.
 template <class Backend, class Precision>
 [[nodiscard]] fnv1a hash_of(parameter_set<Backend, Precision> const& weights) {
   fnv1a hash;

@@ -28,6 +28,7 @@ struct generation_request {
   assignment<System> given{};
 };
 
+/// What to draw, and what to keep.
 template <class System>
 struct generation_options {
   std::uint64_t seed = 0;

@@ -24,6 +24,7 @@ class progress {
       : title_(std::move(title)), total_(std::max<index_t>(total, 1)), start_(start), done_(start) {}
   progress(progress const&) = delete;
   progress& operator=(progress const&) = delete;
+  /// Ends the line.
   ~progress() {
     if (terminal_ && shown_) std::fputc('\n', stderr);
   }

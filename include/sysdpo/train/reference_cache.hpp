@@ -22,6 +22,7 @@
 
 namespace sysdpo {
 
+/// What is kept of a reference.
 struct reference_cache_options {
   std::uint32_t visits = 1;                ///< kept of each pair: what trainer_options::noise_visits may be
   std::uint64_t seed = 0;                  ///< of the noise: preference_options::seed

@@ -20,6 +20,7 @@ enum class round_reference {
   original         ///< the policy as the first round found it
 };
 
+/// How many rounds, against what, kept where.
 struct rounds_options {
   int rounds = 2;
   round_reference reference = round_reference::start_of_round;

@@ -108,6 +108,7 @@ class write_tensorboard final : public callback {
     }
   }
 
+  /// Writes one event for each metric.
   bool on_step(training_event const& event) override {
     using detail::protobuf;
     std::string summary;

@@ -35,17 +35,20 @@ template <class System, class Number = double>
 struct model_numbers {
   std::array<Number, System::model_count> values{};
 
+  /// `start` for every model.
   [[nodiscard]] static constexpr model_numbers all(Number start) {
     model_numbers made;
     made.values.fill(start);
     return made;
   }
+  /// The number of a model.
   template <class Model>
   [[nodiscard]] constexpr Number& at() {
     return values[System::models::template index_of<Model>];
   }
 };
 
+/// The settings of a training.
 template <class System, preference_link Link = logistic>
 struct trainer_options {
   preference_options<System, Link> loss{};
@@ -67,6 +70,7 @@ struct trainer_options {
   index_t checkpoint_every = 100;       ///< steps
 };
 
+/// Aligns a policy with a reference on pairs.
 template <class System, class Backend, class Precision = precision<float>, preference_link Link = logistic>
 class trainer {
  public:
@@ -123,6 +127,7 @@ class trainer {
     save_at_end();
     return step_;
   }
+  /// The same with a list: `run({&progress, &metrics})`.
   index_t run(std::initializer_list<callback*> listeners) {
     return run(std::span(listeners.begin(), listeners.size()));
   }

@@ -11,10 +11,13 @@
 
 namespace sysdpo {
 
+/// The CPU: memory of the host, threads of one pool.
 struct cpu {
   static constexpr char const* name = "cpu";
 
+  /// Memory from the system, in whole cache lines.
   struct source {
+    /// \throws error if the system has none.
     static void* allocate(std::size_t bytes) {
       auto* memory = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
       if (memory == nullptr)
@@ -34,11 +37,13 @@ struct cpu {
   /// Ops share out rows over the threads.
   static int concurrency() { return cpu_threads(); }
 
+  /// `bytes` bytes within the memory of the backend.
   static void copy(void* to, void const* from, std::size_t bytes) {
     if (bytes != 0) std::memcpy(to, from, bytes);
   }
   static void upload(void* to, void const* from, std::size_t bytes) { copy(to, from, bytes); }
   static void download(void* to, void const* from, std::size_t bytes) { copy(to, from, bytes); }
+  /// `bytes` bytes of zeros.
   static void zero(void* to, std::size_t bytes) {
     if (bytes != 0) std::memset(to, 0, bytes);
   }

@@ -105,6 +105,7 @@ inline int& thread_count() {
 /// The number of threads that the CPU backend uses for work started by the calling thread. Starts as
 /// SYSDPO_THREADS or the number of cores. A program that runs several trainings at once gives each thread 1.
 [[nodiscard]] inline int cpu_threads() { return detail::thread_count(); }
+/// Sets that number for work started by the calling thread. \throws error below 1.
 inline void set_cpu_threads(int count) {
   if (count < 1)
     fail({"set_cpu_threads", "", "the count is " + std::to_string(count), "Give at least one thread"});
