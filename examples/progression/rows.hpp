@@ -24,34 +24,26 @@ inline bool is_trained(std::string_view row) {
   return std::find(trained_rows.begin(), trained_rows.end(), row) != trained_rows.end();
 }
 
-/// Three recipes for every trained row.
+/// Three recipes for every trained row: the same rates everywhere, half and twice of them.
 inline std::vector<recipe> grid_of(std::string_view row) {
-  if (row == "language_model_only")
-    return {{.author_rate = 1e-3}, {.author_rate = 5e-4}, {.author_rate = 2e-3}};
-  if (row == "diffusion_only")
-    return {{.painter_rate = 2e-3, .painter_rejected = 0.5},
-            {.painter_rate = 1e-3, .painter_rejected = 0.8},
-            {.painter_rate = 1e-3, .painter_rejected = 0.5}};
+  recipe how{.author_rate = 2e-3,
+             .painter_rate = 5e-4,
+             .painter_scale = 0.2,
+             .painter_from_round = row == "sysdpo" ? 1 : 0,
+             .painter_rejected = 0.8};
+  if (row == "language_model_only") how = {.author_rate = how.author_rate};
+  if (row == "diffusion_only") how.author_rate = 0;
+  if (row == "sysdpo_offline") how.offline = true;
   if (row == "sft_on_winners") {
-    recipe const how{.author_rate = 1e-3,
-                     .painter_rate = 1e-3,
-                     .author_rejected = 0,
-                     .painter_rejected = 0,
-                     .winners_only = true};
-    auto slower = how, faster = how;
-    slower.painter_rate = 5e-4;
-    faster.painter_rate = 2e-3;
-    return {how, slower, faster};
+    how.winners_only = true;
+    how.author_rejected = how.painter_rejected = 0;
   }
-  recipe how{.author_rate = 1e-3, .painter_rate = 2e-3, .painter_from_round = 1, .painter_rejected = 0.5};
-  if (row == "sysdpo_offline") {
-    how.painter_from_round = 0;
-    how.offline = true;
+  auto slower = how, faster = how;
+  for (auto* rate : {&recipe::author_rate, &recipe::painter_rate}) {
+    slower.*rate /= 2;
+    faster.*rate *= 2;
   }
-  auto slower_author = how, slower_painter = how;
-  slower_author.author_rate = 5e-4;
-  slower_painter.painter_rate = 1e-3;
-  return {how, slower_author, slower_painter};
+  return {how, slower, faster};
 }
 
 }  // namespace progression

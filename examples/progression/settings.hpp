@@ -22,7 +22,7 @@ struct experiment_settings {
   int test_prompts = 300;
   int phrasing_prompts = 100;  ///< of the held-out phrasings
   int validation_prompts = 200;
-  int sampling_steps = 6;
+  int sampling_steps = 4;
   bool tune = false;  ///< else every row takes the first recipe of its grid, which an earlier tuning chose
   int workers = sysdpo::cpu_threads();
 
