@@ -130,9 +130,9 @@ inline std::vector<planned_stage> plan(experiment_settings const& settings, unit
   auto const sequences = [&](double count) { return count * cost.sequence / workers; };
   double const first_pairs = budget.prompts * budget.candidates;
 
-  auto const judge = static_cast<double>(settings.regressor_training.steps) * cost.regressor_step;
-  auto const author = static_cast<double>(settings.author_training.steps) * cost.author_step;
-  auto const painter = static_cast<double>(settings.painter_training.steps) * cost.painter_step;
+  auto const judging = static_cast<double>(settings.regressor_training.steps) * cost.regressor_step;
+  auto const writing = static_cast<double>(settings.author_training.steps) * cost.author_step;
+  auto const painting = static_cast<double>(settings.painter_training.steps) * cost.painter_step;
   double tuning = settings.tune ? sequences(first_pairs) : 0;
   double alignment = seeds * sequences(first_pairs);
   for (auto const* row : trained_rows) {
@@ -144,7 +144,7 @@ inline std::vector<planned_stage> plan(experiment_settings const& settings, unit
   // The row best_of_4 draws four times; three rows see the held-out phrasings too.
   auto const test =
       seeds * sequences((row_names.size() + 3.0) * settings.test_prompts + 3.0 * settings.phrasing_prompts);
-  return {{"pre-training", (workers > 1 ? std::max(judge, author) : judge + author) + painter},
+  return {{"pre-training", (workers > 1 ? std::max(judging, writing) : judging + writing) + painting},
           {"tuning", tuning},
           {"alignment", alignment},
           {"test prompts", test}};

@@ -204,12 +204,13 @@ inline std::string phrasings_section(report_data const& report) {
       "<div class=\"card scroll\"><table><thead><tr><th>system</th><th>q</th><th>order</th><th>order in "
       "known phrasings</th></tr></thead><tbody>";
   for (auto const& row : report.phrasings) {
-    auto const* known = find_row(report, row.system);
-    html += fmt::format("<tr><td>{}</td><td>{} {}</td><td>{:.1f}% {}</td><td>{}</td></tr>",
-                        escape_html(label_of(row.system).name), number(row.score.q, ".2f"),
-                        plus_minus(row.score.q_se, "{:.2f}"), 100.0 * row.score.order,
-                        plus_minus(100.0 * row.score.order_se, "{:.1f}"),
-                        known == nullptr ? "" : fmt::format("{:.1f}%", 100.0 * known->score.order));
+    auto const* asked_before = find_row(report, row.system);
+    html +=
+        fmt::format("<tr><td>{}</td><td>{} {}</td><td>{:.1f}% {}</td><td>{}</td></tr>",
+                    escape_html(label_of(row.system).name), number(row.score.q, ".2f"),
+                    plus_minus(row.score.q_se, "{:.2f}"), 100.0 * row.score.order,
+                    plus_minus(100.0 * row.score.order_se, "{:.1f}"),
+                    asked_before == nullptr ? "" : fmt::format("{:.1f}%", 100.0 * asked_before->score.order));
   }
   return html + "</tbody></table></div>";
 }

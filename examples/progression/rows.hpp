@@ -39,7 +39,7 @@ inline std::vector<recipe> grid_of(std::string_view row) {
     how.author_rejected = how.painter_rejected = 0;
   }
   auto slower = how, faster = how;
-  for (auto* rate : {&recipe::author_rate, &recipe::painter_rate}) {
+  for (auto const rate : {&recipe::author_rate, &recipe::painter_rate}) {
     slower.*rate /= 2;
     faster.*rate *= 2;
   }
