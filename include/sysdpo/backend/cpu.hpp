@@ -20,6 +20,7 @@
 #include "sysdpo/backend/cpu/linear.hpp"
 #include "sysdpo/backend/cpu/log_softmax_gather.hpp"
 #include "sysdpo/backend/cpu/matrix.hpp"
+#include "sysdpo/backend/cpu/normal_distribution.hpp"
 #include "sysdpo/backend/cpu/optimizer.hpp"
 #include "sysdpo/backend/cpu/parallel.hpp"
 #include "sysdpo/backend/cpu/partial_sums.hpp"

@@ -1,12 +1,11 @@
 // y = a · b · Φ(b) on the CPU for rows x = [a, b]. x [..., 2D], y [..., D]; nothing aliases.
 #pragma once
 
-#include <Eigen/Core>
-#include <unsupported/Eigen/SpecialFunctions>  // a vectorised erf
-
 #include <numbers>
 
 #include "sysdpo/backend/cpu/backend.hpp"
+#include "sysdpo/backend/cpu/matrix.hpp"
+#include "sysdpo/backend/cpu/normal_distribution.hpp"
 #include "sysdpo/backend/cpu/silu.hpp"
 
 namespace sysdpo {
@@ -14,13 +13,6 @@ namespace sysdpo {
 struct geglu_op;
 
 namespace cpu_detail {
-
-/// Φ(x), the normal distribution function, as an expression over an array.
-template <class Array>
-[[nodiscard]] auto normal_distribution(Array const& x) {
-  using scalar = typename Array::Scalar;
-  return scalar{0.5} * (scalar{1} + (x * (scalar{1} / std::numbers::sqrt2_v<scalar>)).erf());
-}
 
 /// Calls body(row, first, count) for pieces of at most `tile_elements` of each of `rows` rows of `width`
 /// elements.
@@ -44,7 +36,8 @@ struct implement<geglu_op, cpu> {
     for_each_row_tile(y.extents.rows(), width, [&](index_t row, index_t first, index_t count) {
       const_array_map<T> const value(x.data + 2 * row * width + first, count);
       const_array_map<T> const gate(x.data + (2 * row + 1) * width + first, count);
-      array_map<T>(y.data + row * width + first, count) = value * gate * normal_distribution(gate);
+      array_map<T>(y.data + row * width + first, count) =
+          value * gate * gate.unaryExpr(normal_distribution<T>{});
     });
   }
 
@@ -59,7 +52,7 @@ struct implement<geglu_op, cpu> {
       const_array_map<T> const value(x.data + value_at, count);
       const_array_map<T> const gate(x.data + gate_at, count);
       const_array_map<T> const upstream(dy.data + row * width + first, count);
-      tile_array<T> const phi = normal_distribution(gate);
+      tile_array<T> const phi = gate.unaryExpr(normal_distribution<T>{});
       store(array_map<T>(dx.data + value_at, count), dx.accumulate, upstream * gate * phi);
       store(array_map<T>(dx.data + gate_at, count), dx.accumulate,
             upstream * value * (phi + gate * density_at_zero * (T{-0.5} * gate.square()).exp()));
