@@ -20,9 +20,9 @@ namespace progression {
 /// What all rows share.
 struct alignment_budget {
   int rounds = 4;
-  int prompts = 200;            ///< a round
-  int candidates = 8;           ///< sequences a prompt
-  sysdpo::index_t steps = 120;  ///< a round
+  int prompts = 300;            ///< a round
+  int candidates = 6;           ///< sequences a prompt
+  sysdpo::index_t steps = 150;  ///< a round
   sysdpo::index_t batch = 16;   ///< pairs
   double beta = 0.5;
 };

@@ -46,7 +46,7 @@ inline experiment_settings quick_settings() {
   settings.regressor_training.steps = 300;
   settings.author_training.steps = 300;
   settings.painter_training.steps = 250;
-  settings.budget = {.rounds = 2, .prompts = 24, .candidates = 4, .steps = 15, .batch = 8};
+  settings.budget = {.rounds = 3, .prompts = 24, .candidates = 4, .steps = 15, .batch = 8};
   settings.seeds = 1;
   settings.test_prompts = 24;
   settings.phrasing_prompts = 12;
