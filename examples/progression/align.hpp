@@ -148,7 +148,7 @@ void train_round(storybook_models& policy, storybook_models& reference,
   training.rates.template at<painter_model>() = how.painter_rate;
   training.schedule = {.warmup_steps = 20, .shape = sysdpo::decay::cosine, .final_factor = 0.1};
   training.optimizer = {.beta2 = 0.99};
-  training.draw_noise_every = std::max<sysdpo::index_t>(steps / 5, 1);
+  training.draw_noise_every = std::max<sysdpo::index_t>(budget.steps / 5, 1);
   sysdpo::trainer<storybook, sysdpo::cpu, precision, Link> trainer(policy, reference, options, pairs,
                                                                    training);
   trainer.run(callbacks);

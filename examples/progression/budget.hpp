@@ -38,42 +38,46 @@ inline double seconds_of(std::function<void()> const& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
+/// Seconds of each further step of `work(steps)`: what it takes to begin, and the first step's
+/// allocations, cancel.
+inline double seconds_a_step(std::function<void(sysdpo::index_t)> const& work) {
+  constexpr sysdpo::index_t few = 2, more = 6;
+  auto const begun = seconds_of([&] { work(few); });
+  return std::max(seconds_of([&] { work(more); }) - begun, 0.0) / (more - few);
+}
+
 }  // namespace detail
 
 /// Times a little of everything; takes a few seconds.
 inline unit_costs measure_costs(experiment_settings const& settings,
                                 sysdpo::policy_options<storybook> const& options,
                                 std::vector<prompt> const& prompts) {
-  constexpr sysdpo::index_t steps = 3;
   constexpr std::size_t count = 16;
-  auto const brief = [](pretraining how) {
+  auto const brief = [](pretraining how, sysdpo::index_t steps) {
     how.steps = steps;
     return how;
   };
   unit_costs cost;
   run_jobs("",
            {[&] {
-              regressor judge(1);
-              cost.regressor_step = detail::seconds_of([&] {
-                                      pretrain_regressor(judge, brief(settings.regressor_training), "");
-                                    }) /
-                                    steps;
+              cost.regressor_step = detail::seconds_a_step([&](sysdpo::index_t steps) {
+                regressor judge(1);
+                pretrain_regressor(judge, brief(settings.regressor_training, steps), "");
+              });
             },
             [&] {
               storybook_models scratch(model_sizes(), 1);
-              cost.author_step = detail::seconds_of([&] {
-                                   pretrain_author(scratch, options, prompts, brief(settings.author_training),
-                                                   settings.p_order, "");
-                                 }) /
-                                 steps;
+              cost.author_step = detail::seconds_a_step([&](sysdpo::index_t steps) {
+                pretrain_author(scratch, options, prompts, brief(settings.author_training, steps),
+                                settings.p_order, "");
+              });
             }},
            settings.workers);
   sysdpo::set_cpu_threads(settings.workers);
   storybook_models painted(model_sizes(), 1);
-  cost.painter_step =
-      detail::seconds_of(
-          [&] { pretrain_painter(painted, options, brief(settings.painter_training), settings.rho, ""); }) /
-      steps;
+  cost.painter_step = detail::seconds_a_step([&](sysdpo::index_t steps) {
+    pretrain_painter(painted, options, brief(settings.painter_training, steps), settings.rho, "");
+  });
 
   std::vector<unit_costs> measured(static_cast<std::size_t>(settings.workers));
   std::vector<std::function<void()>> jobs;
@@ -83,22 +87,20 @@ inline unit_costs measure_costs(experiment_settings const& settings,
       regressor judge(1);
       std::vector<prompt> const asked(prompts.begin(), prompts.begin() + count);
       std::vector<scored_sequence> drawn;
-      mine.sequence = detail::seconds_of([&] {
-                        drawn =
-                            generate_sequences(policy, options, judge, asked, {.seed = 1, .oracle = true});
-                      }) /
-                      count;
+      auto const draw = [&] {
+        drawn = generate_sequences(policy, options, judge, asked, {.seed = 1, .oracle = true});
+      };
+      draw();  // the first time allocates
+      mine.sequence = detail::seconds_of(draw) / count;
       std::vector<storybook_pair> pairs;
       for (std::size_t i = 0; i < count; ++i)
         pairs.push_back({.id = i, .chosen = drawn[i].values, .rejected = drawn[i].values});
       auto const step_of = [&](bool painter_learns) {
         storybook_models reference(policy);
-        return detail::seconds_of([&] {
-                 train_round<sysdpo::logistic>(policy, reference, options, pairs, steps, settings.budget,
-                                               {.author_rate = 1e-6, .painter_rate = 1e-6}, painter_learns,
-                                               1);
-               }) /
-               steps;
+        return detail::seconds_a_step([&](sysdpo::index_t steps) {
+          train_round<sysdpo::logistic>(policy, reference, options, pairs, steps, settings.budget,
+                                        {.author_rate = 1e-6, .painter_rate = 1e-6}, painter_learns, 1);
+        });
       };
       mine.author_pair_step = step_of(false);
       mine.pair_step = step_of(true);
