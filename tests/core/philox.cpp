@@ -200,3 +200,20 @@ TEST_CASE("single elements of a stream are those that a fill writes; a stream ha
   CHECK_THROWS_AS(sysdpo::fill_normal(too_many, key), sysdpo::error);
   CHECK(one == 0);
 }
+
+TEST_CASE("a generator uses all of its seed, stream and position", "[philox]") {
+  std::uint64_t const high = 1ull << 40;
+  auto const first = [](sysdpo::generator::state_type const& state) { return sysdpo::generator(state)(); };
+  std::vector<std::uint32_t> numbers{first({}),
+                                     first({.seed = 1}),
+                                     first({.seed = high}),
+                                     first({.seed = 1 | 1ull << 32}),
+                                     first({.stream = 1}),
+                                     first({.stream = high}),
+                                     first({.stream = 1 | 1ull << 32}),
+                                     first({.position = 4}),
+                                     first({.position = high}),
+                                     first({.position = 2 * high})};
+  std::sort(numbers.begin(), numbers.end());
+  CHECK(std::adjacent_find(numbers.begin(), numbers.end()) == numbers.end());
+}

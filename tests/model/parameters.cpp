@@ -48,3 +48,16 @@ TEST_CASE("weights are found by name, frozen by prefix, counted, and copied betw
   other.add("right.w", {4}, sysdpo::zeros);
   CHECK_THROWS_WITH(other.copy_values(set), Contains("left.w") && Contains("[2, 3]"));
 }
+
+TEST_CASE("each weight starts from numbers of its own, which its seed and its place decide", "[parameters]") {
+  auto const started = [](std::uint64_t seed) {
+    weights set(seed);
+    set.add("a", {5}, sysdpo::normal(1));
+    set.add("b", {5}, sysdpo::normal(1));
+    return std::pair(set.find("a")->value.to_host(), set.find("b")->value.to_host());
+  };
+  auto const [a, b] = started(3);
+  CHECK(a != b);
+  CHECK(started(3) == std::pair(a, b));
+  CHECK(started(4).first != a);
+}

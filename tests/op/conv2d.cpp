@@ -77,3 +77,36 @@ TEST_CASE("conv2d names the shapes that do not fit", "[op]") {
                                      tape.constant(random_tensor({3}, 2))),
                       Catch::Contains("4 outputs"));
 }
+
+TEST_CASE("conv2d takes kernels and images that are no squares", "[op]") {
+  for (auto const& [height, width] : {std::pair<index_t, index_t>{1, 3}, {3, 1}, {2, 4}, {5, 2}})
+    for (index_t const stride : {1, 2})
+      for (index_t const padding : {0, 1}) {
+        auto const x = random_tensor({2, 6, 5, 2}, 1);
+        auto const w = random_tensor({3, 2, height, width}, 2);
+        test::tape tape(sysdpo::recording::off);
+        sysdpo::conv2d_options const options{.stride = stride, .padding = padding};
+        auto const y = sysdpo::conv2d(tape, tape.constant(x), tape.constant(w), {}, options).value();
+        REQUIRE(y.extents() == sysdpo::shape{2, (6 + 2 * padding - height) / stride + 1,
+                                             (5 + 2 * padding - width) / stride + 1, 3});
+        index_t element = 0;
+        for (index_t n = 0; n < 2; ++n)
+          for (index_t h = 0; h < y.extent(1); ++h)
+            for (index_t v = 0; v < y.extent(2); ++v)
+              for (index_t o = 0; o < 3; ++o, ++element) {
+                double sum = 0;
+                for (index_t i = 0; i < height; ++i)
+                  for (index_t j = 0; j < width; ++j) {
+                    auto const row = h * stride + i - padding;
+                    auto const column = v * stride + j - padding;
+                    if (row < 0 || row >= 6 || column < 0 || column >= 5) continue;
+                    for (index_t c = 0; c < 2; ++c)
+                      sum += x.data()[((n * 6 + row) * 5 + column) * 2 + c] *
+                             w.data()[((o * 2 + c) * height + i) * width + j];
+                  }
+                REQUIRE(y.data()[element] == Approx(sum).margin(1e-12));
+              }
+        test::check_gradients(
+            [&](auto& t, auto const& in) { return sysdpo::conv2d(t, in[0], in[1], {}, options); }, {x, w});
+      }
+}

@@ -75,3 +75,19 @@ TEST_CASE("group_norm refuses groups that do not divide the channels", "[op]") {
   REQUIRE_THROWS_WITH(sysdpo::group_norm(tape, x, tape.constant(random_tensor({5}, 1)), scale, {.groups = 2}),
                       Catch::Contains("gamma [5]"));
 }
+
+TEST_CASE("group_norm adds epsilon to the variance, which keeps a constant image finite", "[op]") {
+  auto const normalised = [](std::vector<double> const& pixels) {
+    test::tape tape(sysdpo::recording::off);
+    auto const x = test::tensor::from_host({1, 2, 1}, pixels);
+    auto const one = test::tensor::from_host({1}, std::vector{1.0});
+    auto const zero = test::tensor::from_host({1}, std::vector{0.0});
+    return sysdpo::group_norm(tape, tape.constant(x), tape.constant(one), tape.constant(zero),
+                              {.groups = 1, .epsilon = 3})
+        .value()
+        .to_host();
+  };
+  REQUIRE(normalised({4, 6})[0] == Approx(-0.5));  // the variance is 1
+  REQUIRE(normalised({4, 6})[1] == Approx(0.5));
+  REQUIRE(normalised({4, 4}) == std::vector<double>{0, 0});
+}

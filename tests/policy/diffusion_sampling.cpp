@@ -139,3 +139,31 @@ TEST_CASE("sampling visits evenly spaced steps from T to 0, and refuses odd wish
   REQUIRE_THROWS_WITH(sysdpo::sampling_steps(schedule, {.steps = 101}), Catch::Contains("101"));
   REQUIRE_THROWS_WITH(sysdpo::sampling_steps(schedule, {.steps = 4, .eta = 2}), Catch::Contains("eta"));
 }
+
+TEST_CASE("each step adds noise of its own", "[policy]") {
+  noise_schedule const schedule({.kind = sysdpo::schedule_kind::cosine, .steps = 30});
+  diffusion_sampling const options{.steps = 3, .eta = 1, .clip = 0};
+  auto const rows = keys(4, 2);
+  sysdpo::shape const extents{2, 2, 1};
+  std::vector<images> seen;
+  auto const nothing = [&](images const& z, steps const&) {
+    seen.push_back(z);
+    return images::zeros(z.extents());
+  };
+  auto const result = sysdpo::sample_diffusion<cpu, double>(nothing, schedule, prediction_kind::epsilon,
+                                                            options, extents, rows);
+  seen.push_back(result);
+  auto const visited = sysdpo::sampling_steps(schedule, options);
+  REQUIRE(seen.size() == visited.size());
+  for (std::size_t i = 0; i + 1 < visited.size(); ++i) {
+    auto const step =
+        sysdpo::sampling_step(schedule, prediction_kind::epsilon, options, visited[i], visited[i + 1]);
+    auto const noise =
+        sysdpo::normal_rows<cpu, double>(rows, extents, static_cast<std::uint32_t>(i + 1)).to_host();
+    for (index_t k = 0; k < 8; ++k) {
+      auto const z = seen[i].data()[k];
+      CHECK(seen[i + 1].data()[k] == Approx(step.next_of_clean * step.clean_of_z * z + step.next_of_z * z +
+                                            step.next_of_noise * noise[static_cast<std::size_t>(k)]));
+    }
+  }
+}

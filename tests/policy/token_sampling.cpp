@@ -159,3 +159,15 @@ TEST_CASE("sampling refuses what makes no distribution", "[policy]") {
   REQUIRE_THROWS_WITH(sysdpo::sample_tokens(example, sequences{{0}}, 0, {}, keys_of(2)),
                       Catch::Contains("2 keys"));
 }
+
+TEST_CASE("a token of probability 1e-7 is drawn neither too often nor never", "[policy]") {
+  // The first number under this key is 8.6e-8: 23 bits would make it less than any probability of interest.
+  std::vector<draw_key> const key{{.seed = 1, .pair = 19234088}};
+  auto const first_token = [&](double probability) {
+    chain const rare{
+        {std::vector<float>{static_cast<float>(std::log(probability / (1 - probability))), 0, -200, -200}}};
+    return sysdpo::sample_tokens(rare, sequences{{0}}, -1, {.max_new_tokens = 1}, key)[0].tokens[0];
+  };
+  REQUIRE(first_token(8e-8) == 1);
+  REQUIRE(first_token(9e-8) == 0);
+}

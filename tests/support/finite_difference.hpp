@@ -1,8 +1,10 @@
 // Checks the gradients of a differentiable function in double against central differences.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <random>
 #include <string>
 #include <vector>
@@ -32,6 +34,16 @@ sysdpo::tensor<cpu, T> random_tensor(shape const& extents, unsigned seed, double
   return made;
 }
 
+/// Leaves NaN in the memory that the next tensors of `size` elements are given.
+template <class T = double>
+void poison_memory(index_t size) {
+  std::vector<sysdpo::tensor<cpu, T>> held;
+  for (int i = 0; i < 8; ++i) {
+    auto const& made = held.emplace_back(shape{size});
+    std::fill_n(made.data(), size, std::numeric_limits<T>::quiet_NaN());
+  }
+}
+
 struct difference_options {
   double step = 1e-5;
   double tolerance = 1e-6;  ///< of |analytic − numeric| / (1 + |numeric|)
@@ -39,8 +51,8 @@ struct difference_options {
 
 /// `function(tape, inputs)` must build its result from the watched `inputs` alone. The check weighs the
 /// result by random upstream values u, so L = Σ u·f, and compares dL/dx with (L(x+h) − L(x−h)) / 2h at every
-/// element of every input. The analytic gradients are taken twice on one slot, so that both `=` and `+=` are
-/// exercised.
+/// element of every input. The analytic gradients are taken twice on one slot, which holds NaN at first, so
+/// that both `=` and `+=` are exercised.
 inline void check_gradients(std::function<variable(tape&, std::vector<variable> const&)> const& function,
                             std::vector<tensor> const& inputs, difference_options const& options = {}) {
   auto const evaluate = [&](tensor const& upstream) {
@@ -54,6 +66,10 @@ inline void check_gradients(std::function<variable(tape&, std::vector<variable> 
   };
 
   std::vector<sysdpo::gradient_slot<cpu, double>> slots(inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    slots[i].value = tensor(inputs[i].extents());
+    std::fill_n(slots[i].value.data(), inputs[i].size(), std::numeric_limits<double>::quiet_NaN());
+  }
   tensor upstream;
   for (int pass = 0; pass < 2; ++pass) {
     tape recorded;

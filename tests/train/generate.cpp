@@ -175,3 +175,74 @@ TEST_CASE("a policy that draws too few values is named", "[generate]") {
   CHECK_THROWS_WITH(sysdpo::generate<forgetful_system>(models, {}, std::span(requests)),
                     Contains("'draft'") && Contains("0 values for 3 requests"));
 }
+
+namespace {
+
+struct mood {
+  static constexpr auto name = "mood";
+};
+
+/// Says one more than its first parent.
+using successor = sysdpo::tabular<draft_table, three>;
+/// One agent twice in a row, with a source behind the node that the second depends on.
+using revision_system = sysdpo::system<sysdpo::source<question, three>, sysdpo::source<mood, three>,
+                                       sysdpo::node<draft, successor, sysdpo::from<question, mood>>,
+                                       sysdpo::node<answer, successor, sysdpo::from<draft, mood>>>;
+
+/// Remembers what it was asked with.
+struct witness {
+  using value = three;
+  using model = sysdpo::no_model;
+  static constexpr auto loss_is = sysdpo::loss_kind::exact;
+  static inline std::vector<sysdpo::draw_key> keys;
+  template <class... Parents>
+  static sysdpo::drawn<three> sample(auto const&, auto const&,
+                                     std::span<sysdpo::drawn_request<Parents...> const> requests) {
+    for (auto const& request : requests) keys.push_back(request.key);
+    return {.values = std::vector<int>(requests.size()), .valid = std::vector<bool>(requests.size(), true)};
+  }
+};
+using witnessed_system =
+    sysdpo::system<sysdpo::source<question, three>, sysdpo::node<draft, witness, sysdpo::from<question>>,
+                   sysdpo::node<answer, witness, sysdpo::from<draft>>>;
+
+}  // namespace
+
+TEST_CASE("a node is drawn after all its parents, though they share a policy and a source comes last",
+          "[generate]") {
+  double_models<revision_system> models({{.contexts = 9, .categories = 3}});
+  auto& logits = models.get<draft_table>().parameters().begin()->value;
+  for (int first = 0; first < 3; ++first)
+    for (int second = 0; second < 3; ++second) logits.data()[3 * (3 * first + second) + (first + 1) % 3] = 60;
+  std::vector<sysdpo::generation_request<revision_system>> requests(3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    requests[i].id = i;
+    sysdpo::get<question>(requests[i].given) = static_cast<int>(i);
+  }
+  auto const drawn = sysdpo::generate<revision_system>(models, {}, std::span(std::as_const(requests)));
+  for (int i = 0; i < 3; ++i) {
+    CHECK(sysdpo::get<draft>(drawn.values[static_cast<std::size_t>(i)]) == (i + 1) % 3);
+    CHECK(sysdpo::get<answer>(drawn.values[static_cast<std::size_t>(i)]) == (i + 2) % 3);
+  }
+}
+
+TEST_CASE("draws are keyed by seed, id, node and visit, apart from the noise of training", "[generate]") {
+  double_models<witnessed_system> models({});
+  std::vector<sysdpo::generation_request<witnessed_system>> requests(2);
+  requests[0].id = 7;
+  requests[1].id = 9;
+  witness::keys.clear();
+  (void)sysdpo::generate<witnessed_system>(models, {}, std::span(std::as_const(requests)),
+                                           {.seed = 5, .visit = 3});
+  REQUIRE(witness::keys.size() == 4);
+  for (std::size_t i = 0; i < 4; ++i) {
+    auto const& key = witness::keys[i];
+    CHECK(key.seed == 5);
+    CHECK(key.pair == (i % 2 == 0 ? 7 : 9));
+    CHECK(key.node == i / 2);
+    CHECK(key.visit == 3);
+    auto of_training = key;  // the first of the draws that a loss makes of this pair
+    of_training.draw = 0;
+    CHECK(sysdpo::philox_stream(key)[0] != sysdpo::philox_stream(of_training)[0]);
+  }
+}

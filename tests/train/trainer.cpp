@@ -337,3 +337,132 @@ TEST_CASE("a model shared by three nodes gets three gradients", "[train]") {
   }
   CHECK(separate[1] != separate[2]);
 }
+
+TEST_CASE("a gradient within its limit is left as it is", "[train]") {
+  auto const pairs = ranked_pairs();
+  auto const start = random_models<skip_system>(1);
+  auto reference = random_models<skip_system>(2);
+  auto options = some_training();
+  options.optimizer = {.beta1 = 0, .beta2 = 0, .epsilon = 1e9};  // steps follow the size of gradients
+  options.rates = sysdpo::model_numbers<skip_system>::all(1e9);
+  auto const after = [&](double limit) {
+    options.max_gradient_norm = limit;
+    auto policy = start;
+    tabular_trainer(policy, reference, {}, pairs, options).take_step();
+    return weights_of(policy);
+  };
+  CHECK(after(1e6) == after(0));
+  CHECK(after(1e-6) != after(0));
+}
+
+TEST_CASE("step n of a training has factor n of its schedule, from 0", "[train]") {
+  auto const pairs = ranked_pairs();
+  auto policy = random_models<skip_system>(1);
+  auto reference = policy;
+  auto const options = some_training();
+  tabular_trainer training(policy, reference, {}, pairs, options);
+  for (sysdpo::index_t step = 0; step < 6; ++step)
+    CHECK(training.take_step().at("learning_rate_factor") == options.schedule.factor(step, options.steps));
+}
+
+namespace {
+
+/// The tabular policy, which also notes the keys of the chosen rows that it is trained on.
+struct witness {
+  using value = three;
+  using model = draft_table;
+  static constexpr auto loss_is = sysdpo::loss_kind::exact;
+  static inline std::vector<sysdpo::draw_key> keys;
+  template <class Backend, class T>
+  static auto log_prob(sysdpo::tape<Backend, T>& tape, auto& model, auto const& options, auto rows) {
+    if (tape.is_recording())
+      for (auto const& row : rows)
+        if (row.side == 0) keys.push_back(row.key);
+    return sysdpo::tabular<draft_table, three>::log_prob(tape, model, options, rows);
+  }
+};
+
+/// The tabular policy with a gradient that is no number.
+struct poisoned {
+  using value = three;
+  using model = draft_table;
+  static constexpr auto loss_is = sysdpo::loss_kind::exact;
+  template <class Backend, class T>
+  static auto log_prob(sysdpo::tape<Backend, T>& tape, auto& model, auto const& options, auto rows) {
+    auto const sound = sysdpo::tabular<draft_table, three>::log_prob(tape, model, options, rows);
+    return tape.record(sound.value().clone(), {sound},
+                       [d = sysdpo::gradient_of(sound)](sysdpo::array_view<T const> upstream) {
+                         sysdpo::implement<sysdpo::scale_op, Backend>::backward(upstream, std::nan(""),
+                                                                                d.sink());
+                       });
+  }
+};
+
+template <class Policy>
+using lone_system = sysdpo::system<sysdpo::source<question, sysdpo::category<1>>,
+                                   sysdpo::node<draft, Policy, sysdpo::from<question>>>;
+template <class Policy>
+using lone_trainer = sysdpo::trainer<lone_system<Policy>, sysdpo::cpu, double_precision>;
+
+template <class Policy>
+std::vector<sysdpo::preference<lone_system<Policy>>> lone_pairs() {
+  std::vector<sysdpo::preference<lone_system<Policy>>> pairs(7);
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    pairs[i].id = 100 + i;
+    sysdpo::get<draft>(pairs[i].chosen) = static_cast<int>(i % 3);
+    sysdpo::get<draft>(pairs[i].rejected) = static_cast<int>((i + 1) % 3);
+  }
+  return pairs;
+}
+
+}  // namespace
+
+TEST_CASE("each epoch has every pair once, in an order and with noise of its own", "[train]") {
+  auto const pairs = lone_pairs<witness>();
+  double_models<lone_system<witness>> policy({{.contexts = 1, .categories = 3}});
+  auto reference = policy;
+  auto const noise_visits = GENERATE(0U, 2U);
+  witness::keys.clear();
+  lone_trainer<witness>(policy, reference, {}, pairs,
+                        {.steps = 7, .pairs_per_batch = 4, .seed = 3, .noise_visits = noise_visits})
+      .run();
+  REQUIRE(witness::keys.size() == 28);  // four epochs of seven
+  std::vector<std::vector<std::uint64_t>> orders;
+  for (std::size_t epoch = 0; epoch < 4; ++epoch) {
+    std::vector<std::uint64_t> order;
+    for (std::size_t i = 7 * epoch; i < 7 * (epoch + 1); ++i) {
+      order.push_back(witness::keys[i].pair);
+      CHECK(witness::keys[i].visit == (noise_visits == 0 ? epoch : epoch % 2));
+    }
+    for (auto const& other : orders) CHECK(order != other);
+    orders.push_back(order);
+    std::sort(order.begin(), order.end());
+    CHECK(order == std::vector<std::uint64_t>{100, 101, 102, 103, 104, 105, 106});
+  }
+}
+
+TEST_CASE("a gradient that is no number stops the training before the weights change", "[train]") {
+  auto const pairs = lone_pairs<poisoned>();
+  double_models<lone_system<poisoned>> policy({{.contexts = 1, .categories = 3, .initial_deviation = 1}});
+  auto reference = policy;
+  auto const before = weights_of(policy);
+  lone_trainer<poisoned> training(policy, reference, {}, pairs, {.steps = 2, .pairs_per_batch = 4});
+  CHECK_THROWS_WITH(training.run(), Contains("step 1") && Contains("'draft'") && Contains("gradient"));
+  CHECK(weights_of(policy) == before);
+}
+
+TEST_CASE("validation weighs every pair alike, in full batches and in the last", "[train]") {
+  auto const pairs = ranked_pairs();  // 31
+  auto policy = random_models<skip_system>(1);
+  auto reference = random_models<skip_system>(2);
+  auto options = some_training();
+  auto const by_batches_of = [&](sysdpo::index_t size) {
+    options.pairs_per_batch = size;
+    return tabular_trainer(policy, reference, {}, pairs, options, pairs).validate();
+  };
+  auto const whole = by_batches_of(31);
+  auto const cut = by_batches_of(7);
+  REQUIRE(whole.size() == cut.size());
+  for (auto const* name : {"loss", "rewards/margins", "rewards/accuracies", "node/draft/rewards/chosen"})
+    CHECK(cut.at(name) == Approx(whole.at(name)).epsilon(1e-12));
+}

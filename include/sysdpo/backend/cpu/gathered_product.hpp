@@ -52,22 +52,32 @@ template <class T>
   return (1 + taps * depth) * round_up_to_packet<T>(outputs);
 }
 
+/// Calls visit(place, tap, c, output) for every weight, with its place in the packed operand.
+template <class T, class Visit>
+void for_each_packed_weight(index_t taps, index_t depth, index_t outputs, Visit const& visit) {
+  for_each_panel<T>(outputs, [&]<int Packets>(index_t first) {
+    constexpr index_t width = Packets * packet_width<T>;
+    auto const present = std::min(width, outputs - first);
+    auto row = first * (1 + taps * depth) + width;
+    for (index_t t = 0; t < taps; ++t)
+      for (index_t c = 0; c < depth; ++c, row += width)
+        for (index_t j = 0; j < present; ++j) visit(row + j, t, c, first + j);
+  });
+}
+
 /// Packs bias (may be null) and weight(tap, c, output) into panels: a row of biases, then one row a tap and
 /// c; outputs beyond the last are zero.
 template <class T, class Weight>
 void pack_panels(index_t taps, index_t depth, index_t outputs, T const* bias, Weight const& weight,
                  T* packed) {
-  for_each_panel<T>(outputs, [&]<int Packets>(index_t first) {
-    constexpr index_t width = Packets * packet_width<T>;
-    auto* const panel = packed + first * (1 + taps * depth);
-    for (index_t j = 0; j < width; ++j) {
-      auto const output = first + j;
-      auto const present = output < outputs;
-      panel[j] = present && bias != nullptr ? bias[output] : T{0};
-      for (index_t c = 0; c < depth; ++c)
-        for (index_t t = 0; t < taps; ++t)
-          panel[(1 + t * depth + c) * width + j] = present ? weight(t, c, output) : T{0};
-    }
+  std::fill_n(packed, packed_size<T>(taps, depth, outputs), T{0});
+  if (bias != nullptr)
+    for_each_panel<T>(outputs, [&]<int Packets>(index_t first) {
+      std::copy_n(bias + first, std::min(Packets * packet_width<T>, outputs - first),
+                  packed + first * (1 + taps * depth));
+    });
+  for_each_packed_weight<T>(taps, depth, outputs, [&](index_t place, index_t t, index_t c, index_t output) {
+    packed[place] = weight(t, c, output);
   });
 }
 

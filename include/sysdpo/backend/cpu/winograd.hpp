@@ -38,17 +38,17 @@ class winograd {
     winograd const self(sizes);
     auto const size = packed_size<T>(rows, sizes.channels, sizes.outputs);
     scratch<T> const packed(components * size);
-    for (index_t f = 0; f < components; ++f) {
-      auto const& row_transform = kernel_transform[static_cast<std::size_t>(f)];
-      std::array<T, 3> const g{static_cast<T>(row_transform[0]), static_cast<T>(row_transform[1]),
-                               static_cast<T>(row_transform[2])};
-      pack_panels<T>(
-          rows, sizes.channels, sizes.outputs, nullptr,
-          [&](index_t row, index_t c, index_t o) {
-            return g[0] * weight(row, 0, c, o) + g[1] * weight(row, 1, c, o) + g[2] * weight(row, 2, c, o);
-          },
-          packed.data() + f * size);
-    }
+    std::fill_n(packed.data(), components * size, T{0});
+    for_each_packed_weight<T>(
+        rows, sizes.channels, sizes.outputs, [&](index_t place, index_t row, index_t c, index_t o) {
+          std::array<T, 3> const w{weight(row, 0, c, o), weight(row, 1, c, o), weight(row, 2, c, o)};
+          auto* to = packed.data() + place;
+#pragma GCC unroll 6
+          for (auto const& g : kernel_transform) {
+            *to = static_cast<T>(g[0]) * w[0] + static_cast<T>(g[1]) * w[1] + static_cast<T>(g[2]) * w[2];
+            to += size;
+          }
+        });
     std::vector<index_t> results;
     for (index_t i = 0; i < self.tiles_; ++i) results.push_back(i * sizes.outputs);
 
