@@ -106,7 +106,7 @@ sysdpo::audit_report audit_chain() {
     sysdpo::get<second>(pairs[i].rejected) = static_cast<int>(2 - i);
   }
   sysdpo::models<system, cpu, sysdpo::precision<double>> models(
-      {{.categories = 2}, {.contexts = 2, .categories = 3}}, 3);
+      {{.categories = 2}, {.contexts = 3, .categories = 3}}, 3);  // a context more than there are
   return sysdpo::audit(models, {}, pairs, {.perturbation = 0.5});
 }
 
@@ -192,4 +192,125 @@ TEST_CASE("The bundled policies pass", "[audit]") {
   // Malformed texts are drawn again, so that the writer's samples do not follow p: the audit says so.
   for (auto const& finding : report.findings)
     CHECK(finding.what.empty() == (finding.check != "normalisation"));
+}
+
+namespace {
+
+/// A model whose logits pass on no gradient but their own: what was there before is lost.
+template <class Model>
+struct forgetful {
+  Model* model;
+  auto logits(auto& tape) {
+    auto const given = model->logits(tape);
+    return tape.record(given.value().clone(), {given}, [d = sysdpo::gradient_of(given)](auto upstream) {
+      auto sink = d.sink();
+      sink.accumulate = false;
+      sysdpo::implement<sysdpo::add_op, cpu>::backward(upstream, sink);
+    });
+  }
+};
+
+/// The tabular policy with a fault that shows in what surrounds a score.
+enum class hidden_fault { overwrites, moves_weights, not_finite, throws, trains_frozen };
+template <hidden_fault Fault>
+struct subtly_faulty : faulty<fault::wrong_gradient> {
+  template <class Backend, class T>
+  static sysdpo::variable<Backend, T> log_prob(sysdpo::tape<Backend, T>& tape, auto& model,
+                                               auto const& options, auto rows) {
+    if constexpr (Fault == hidden_fault::overwrites) {
+      forgetful<std::remove_reference_t<decltype(model)>> wrapped{&model};
+      return sound::log_prob(tape, wrapped, options, rows);
+    } else if constexpr (Fault == hidden_fault::moves_weights) {
+      model.parameters().begin()->value.data()[6] += 1;  // of a context that no row has
+      return sound::log_prob(tape, model, options, rows);
+    } else if constexpr (Fault == hidden_fault::not_finite) {
+      return sysdpo::scale(tape, sound::log_prob(tape, model, options, rows), std::nan(""));
+    } else if constexpr (Fault == hidden_fault::throws) {
+      throw std::runtime_error("out of ideas");
+    } else {
+      auto& weight = *model.parameters().begin();
+      weight.trainable = true;
+      auto score = sound::log_prob(tape, model, options, rows);
+      weight.trainable = false;
+      return score;
+    }
+  }
+};
+
+/// The tabular policy with a log-ratio of its own, which is none: it has the right value where the models are
+/// equal, and a right gradient, but is not the opposite when they change places.
+struct lopsided : faulty<fault::other_sampler> {
+  template <class... Arguments>
+  static void log_prob(Arguments&&...) = delete;
+  static auto reference(auto& model, auto const& options, auto rows) {
+    sysdpo::tape<cpu, double> scratch(sysdpo::recording::off);
+    return sound::log_prob(scratch, model, options, rows).value();
+  }
+  template <class Backend, class T>
+  static auto log_ratio(sysdpo::tape<Backend, T>& tape, auto& model,
+                        sysdpo::tensor<Backend, T> const& reference, auto const& options, auto rows) {
+    auto const ratio = sysdpo::minus_reference(tape, sound::log_prob(tape, model, options, rows), reference);
+    auto bent = ratio.value().to_host();
+    for (auto& x : bent) x += x * x;
+    return tape.record(sysdpo::tensor<Backend, T>::from_host(ratio.extents(), bent), {ratio},
+                       [d = sysdpo::gradient_of(ratio), ratio = ratio.value()](auto upstream) {
+                         auto slope = ratio.to_host();
+                         for (std::size_t i = 0; i < slope.size(); ++i)
+                           slope[i] = upstream.data[i] * (1 + 2 * slope[i]);
+                         auto const seed = sysdpo::tensor<Backend, T>::from_host(ratio.extents(), slope);
+                         sysdpo::implement<sysdpo::add_op, Backend>::backward(seed.const_view(), d.sink());
+                       });
+  }
+};
+
+/// The tabular policy, drawing by the place in the batch, by the number of the call, or not for every
+/// request.
+enum class sampling_fault { by_place, by_call, too_few };
+template <sampling_fault Fault>
+struct badly_drawn : sound {
+  static auto sample(auto& model, auto const& options, auto requests) {
+    auto drawn = sound::sample(model, options, requests);
+    static int calls = 0;
+    ++calls;
+    for (std::size_t i = 0; i < drawn.values.size(); ++i)
+      if constexpr (Fault == sampling_fault::by_place)
+        drawn.values[i] = static_cast<int>(i % 3);
+      else if constexpr (Fault == sampling_fault::by_call)
+        drawn.values[i] = calls % 3;
+    if constexpr (Fault == sampling_fault::too_few) drawn.values.pop_back();
+    return drawn;
+  }
+};
+
+/// What the audit says of a policy's first failed check.
+template <class Policy>
+std::string first_failure() {
+  for (auto const& finding : audit_chain<Policy>().findings)
+    if (!finding.sound) return finding.check + ": " + finding.what;
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("Faults around a score are found by the check that is about them", "[audit]") {
+  using Catch::Contains;
+  CHECK(failures<subtly_faulty<hidden_fault::overwrites>>() == names{"accumulation"});
+  CHECK(failures<subtly_faulty<hidden_fault::moves_weights>>().front() == "determinism");
+  CHECK_THAT(first_failure<subtly_faulty<hidden_fault::moves_weights>>(), Contains("changed the weight"));
+  CHECK_THAT(first_failure<subtly_faulty<hidden_fault::not_finite>>(), Contains("shape: row 0 scores nan"));
+  CHECK_THAT(first_failure<subtly_faulty<hidden_fault::throws>>(),
+             Contains("running: it threw: out of ideas"));
+  CHECK_THAT(first_failure<subtly_faulty<hidden_fault::trains_frozen>>(),
+             Contains("gradient: the frozen weight 'logits'"));
+  CHECK(failures<lopsided>() == names{"log-ratio"});
+}
+
+TEST_CASE("Samples that do not follow from their keys are found", "[audit]") {
+  using Catch::Contains;
+  CHECK_THAT(first_failure<badly_drawn<sampling_fault::by_place>>(),
+             Contains("sampling: request 1") && Contains("alone"));
+  CHECK_THAT(first_failure<badly_drawn<sampling_fault::by_call>>(),
+             Contains("sampling") && Contains("second time"));
+  CHECK_THAT(first_failure<badly_drawn<sampling_fault::too_few>>(),
+             Contains("sampling: 6 requests gave 5 values"));
 }
