@@ -243,3 +243,36 @@ TEST_CASE("a place that cannot be written gives one error and keeps what is ther
   auto resumed = start;
   CHECK(tabular_trainer(resumed, reference, {}, pairs, checkpointing(folder / "run")).run() == 24);
 }
+
+TEST_CASE("every option that changes a training is in its checkpoints", "[checkpoint]") {
+  auto const pairs = ranked_pairs();
+  auto const start = random_models<skip_system>(1);
+  auto const refuse = [&](char const* name, auto change) {
+    test::temporary_directory const folder;
+    auto reference = start;
+    auto policy = start;
+    auto stopping = stop_at(2);
+    tabular_trainer(policy, reference, {}, pairs, checkpointing(folder / "run")).run({&stopping});
+    auto options = checkpointing(folder / "run");
+    change(options);
+    auto resumed = start;
+    CHECK_THROWS_WITH(tabular_trainer(resumed, reference, {}, pairs, options),
+                      Contains("/fingerprint/" + std::string(name)));
+  };
+  refuse("pairs per batch", [](auto& o) { o.pairs_per_batch = 6; });
+  refuse("batches per step", [](auto& o) { o.batches_per_step = 3; });
+  refuse("order seed", [](auto& o) { o.seed = 1; });
+  refuse("noise seed", [](auto& o) { o.loss.seed = 1; });
+  refuse("noise visits", [](auto& o) { o.noise_visits = 2; });
+  refuse("scales", [](auto& o) { o.loss.scales.template at<answer>() = 2; });
+  refuse("rejected gradient", [](auto& o) { o.loss.rejected_gradient.template at<answer>() = 0.5; });
+  refuse("moving averages", [](auto& o) { o.moving_averages.values[0] = 0.9; });
+  refuse("warm-up steps", [](auto& o) { o.schedule.warmup_steps = 4; });
+  refuse("decay", [](auto& o) { o.schedule.shape = sysdpo::decay::linear; });
+  refuse("final factor", [](auto& o) { o.schedule.final_factor = 0.1; });
+  refuse("optimizer", [](auto& o) { o.optimizer.beta1 = 0.8; });
+  refuse("optimizer", [](auto& o) { o.optimizer.beta2 = 0.99; });
+  refuse("optimizer", [](auto& o) { o.optimizer.epsilon = 1e-6; });
+  refuse("optimizer", [](auto& o) { o.optimizer.weight_decay = 0.1; });
+  refuse("max gradient norm", [](auto& o) { o.max_gradient_norm = 2; });
+}

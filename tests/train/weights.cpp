@@ -76,6 +76,9 @@ TEST_CASE("weights of other names, shapes or types are refused whole", "[weights
   auto integers = vector_named("layer.bias");
   integers.type = sysdpo::dtype::i32;
   CHECK_THROWS_WITH(load({matrix_named("layer.weight"), integers}), Contains("I32"));
+  CHECK_THROWS_WITH(
+      load({matrix_named("layer.weight"), sysdpo::view_as_tensor<float>("layer.bias", {3, 1}, vector)}),
+      Contains("[3, 1] where the model has [3]"));
   std::vector const extra{matrix_named("layer.weight"), vector_named("layer.bias"), vector_named("head")};
   CHECK_THROWS_WITH(load(extra), Contains("'head'") && Contains("no such weight"));
   CHECK(weights.find("layer.weight")->value.to_host() == before);
