@@ -442,3 +442,50 @@ TEST_CASE("log-ratios and losses have the gradients of finite differences in a U
   check([&](auto& tape) { return gray_policy::log_ratio(tape, model, record, options, std::span(rows)); });
   check([&](auto& tape) { return gray_policy::loss(tape, model, options, std::span(rows)); });
 }
+
+TEST_CASE("a draw's step and its noise are independent", "[policy]") {
+  auto const images = some_images(2000);
+  auto const rows = rows_of<small>(images);
+  auto const drawn = policy::reference(ours, few_steps, std::span(rows)).rows;
+  auto const steps = drawn.steps.to_host();
+  auto const noise = drawn.target.to_host();  // under ε-prediction
+  auto const size = noise.size() / steps.size();
+  for (std::size_t pixel = 0; pixel < size; ++pixel) {
+    double correlation = 0;
+    for (std::size_t r = 0; r < steps.size(); ++r)
+      correlation += (steps[r] - 5.5) / std::sqrt(99.0 / 12) * noise[r * size + pixel] / 2000;
+    CHECK(std::abs(correlation) < 0.1);  // 4.5 standard errors
+  }
+}
+
+TEST_CASE("every option that changes scores changes the settings, and no other", "[policy]") {
+  auto const settings = [](auto const& change) {
+    auto options = few_steps;
+    change(options);
+    return policy::settings(options);
+  };
+  auto const before = settings([](auto&) {});
+  CHECK(settings([](auto& o) { o.sampling.steps = 3; }) == before);
+  std::vector<std::string> const changed{
+      settings([](auto& o) { o.schedule.kind = sysdpo::schedule_kind::linear; }),
+      settings([](auto& o) { o.schedule.steps = 11; }),
+      settings([](auto& o) { o.schedule.beta_start = 2e-4; }),
+      settings([](auto& o) { o.schedule.beta_end = 0.03; }),
+      settings([](auto& o) { o.schedule.cosine_offset = 0.01; }),
+      settings([](auto& o) { o.schedule.largest_beta = 0.9; }),
+      settings([](auto& o) { o.prediction = prediction_kind::velocity; }),
+      settings([](auto& o) { o.weight = loss_weight::elbo; }),
+      settings([](auto& o) { o.reduce = reduction::sum; }),
+      settings([](auto& o) { o.draws = 2; }),
+      settings([](auto& o) { o.steps_factor = std::nextafter(1.0, 2.0); }),
+      settings([](auto& o) { o.steps_factor = 1; }),
+      settings([](auto& o) { o.first_step = 2; }),
+      settings([](auto& o) { o.last_step = 9; }),
+      settings([](auto& o) { o.share_draws = false; }),
+      settings([](auto& o) { o.begin = 7; }),
+      settings([](auto& o) { o.end = 7; })};
+  for (std::size_t i = 0; i < changed.size(); ++i) {
+    CHECK(changed[i] != before);
+    for (std::size_t k = 0; k < i; ++k) CHECK(changed[i] != changed[k]);
+  }
+}
