@@ -29,7 +29,7 @@ inline std::vector<recipe> grid_of(std::string_view row) {
   recipe how{.author_rate = 1e-3,
              .painter_rate = 5e-4,
              .painter_scale = 0.2,
-             .painter_from_round = row == "sysdpo" || row == "sft_on_winners" ? 2 : 0,
+             .painter_from_round = row == "sysdpo_offline" ? 0 : 2,
              .painter_rejected = 0.8};
   if (row == "language_model_only") how = {.author_rate = how.author_rate};
   if (row == "diffusion_only") how.author_rate = 0;
