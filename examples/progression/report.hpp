@@ -216,7 +216,7 @@ inline std::string phrasings_section(report_data const& report) {
 }
 
 inline std::string attributes_section(report_data const& report) {
-  std::string html = "<div class=\"card scroll\"><table><thead><tr><th>attribute</th>";
+  std::string html = "<div class=\"card scroll\"><table class=\"attributes\"><thead><tr><th>attribute</th>";
   for (auto const& row : report.rows)
     html += fmt::format("<th>{}</th>", escape_html(label_of(row.system).name));
   html +=
@@ -225,7 +225,7 @@ inline std::string attributes_section(report_data const& report) {
   for (std::size_t i = 0; i < report.attributes.size(); ++i) {
     auto const& a = report.attributes[i];
     html += fmt::format("<tr><td>{}{}</td>", escape_html(a.attribute),
-                        painted_faithfully(static_cast<int>(i)) ? " <small>taught well</small>" : "");
+                        painted_faithfully(static_cast<int>(i)) ? " <small>painted faithfully</small>" : "");
     for (auto const& s : a.scores)
       html += fmt::format(
           "<td class=\"heat\" style=\"background:color-mix(in srgb, var(--accent) {:.0f}%, transparent)\" "

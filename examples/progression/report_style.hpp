@@ -85,7 +85,7 @@ h3.group small { color: var(--soft); font-weight: 400; }
 .credit { display: grid; grid-template-columns: minmax(150px, 1fr) 3fr; gap: 8px 28px; padding: 9px 0; align-items: center; }
 .credit .name { font-weight: 600; line-height: 1.25; } .credit .name small { display: block; font-weight: 400; color: var(--soft); }
 .shares { display: flex; gap: 3px; font-size: .82rem; font-weight: 600; white-space: nowrap; }
-.shares div { padding: 5px 10px; border-radius: 5px; overflow: hidden; text-overflow: ellipsis; }
+.shares div { padding: 5px 10px; border-radius: 5px; min-width: max-content; }
 .shares .one { background: var(--accent-soft); color: var(--accent); } .shares .two { background: color-mix(in srgb, var(--ceiling) 18%, transparent); color: var(--ceiling); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
@@ -93,7 +93,8 @@ th { text-align: right; font-weight: 600; color: var(--soft); font-size: .8rem; 
 td { text-align: right; padding: 6px 8px; border-top: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child, td.text, th.text { text-align: left; }
 td:first-child, th:first-child { padding-left: 0; }
-td.heat { min-width: 64px; } td small { color: var(--soft); }
+td small { color: var(--soft); } .attributes td small { display: block; line-height: 1.1; }
+.attributes { font-size: .82rem; } .attributes th { padding: 0 5px 8px; font-size: .74rem; } .attributes td { padding: 5px; }
 tr.chosen td { font-weight: 600; color: var(--accent); }
 details summary { cursor: pointer; font-weight: 600; } details[open] summary { margin-bottom: 14px; }
 .stage { display: grid; grid-template-columns: minmax(0, 1.1fr) minmax(60px, 1fr) 104px; gap: 14px; align-items: center; padding: 4px 0; font-size: .92rem; font-variant-numeric: tabular-nums; }
