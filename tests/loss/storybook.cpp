@@ -373,3 +373,37 @@ TEST_CASE("storybook: the node margins add to the system's, and a node that brea
   policy.get<painter_model>().parameters().find("conv_out.bias")->value.data()[0] = std::nanf("");
   CHECK(sysdpo::first_unsound_node<storybook>(loss.score(visits_of(pairs))) == "panel_0");
 }
+
+TEST_CASE("storybook: a frozen model equals its reference only if all its weights do", "[loss]") {
+  auto reference = some_models<float>(2);
+  auto policy = reference;
+  auto& weights = policy.get<painter_model>().parameters();
+  weights.set_trainable(false);
+  weights.find("conv_out.bias")->value.data()[0] += 0.5F;
+  CHECK(loss_of<float>(policy, reference, few_steps(), {}).takes_part<panel<0>>());
+}
+
+TEST_CASE("storybook: noise belongs to a pair and a node, not to a place in the batch", "[loss]") {
+  auto policy = some_models<double>(1);
+  auto reference = some_models<double>(2);
+  auto pairs = some_pairs();
+  for (auto& pair : pairs)  // what tells panels apart is then their noise
+    for (auto* side : {&pair.chosen, &pair.rejected}) {
+      sysdpo::get<writer>(*side) = {std::vector<std::int32_t>{4}, {4}, {4}};
+      sysdpo::get<panel<1>>(*side) = sysdpo::get<panel<0>>(*side);
+      sysdpo::get<panel<2>>(*side) = sysdpo::get<panel<0>>(*side);
+    }
+  loss_of<double> loss(policy, reference, few_steps(), {});
+  auto visits = visits_of(pairs);
+  auto const forth = loss.score(visits).ratios.to_host();
+  std::reverse(visits.begin(), visits.end());
+  auto const back = loss.score(visits).ratios.to_host();
+  for (std::size_t row = 0; row < 8; ++row)  // slots and sides, four pairs each
+    for (std::size_t pair = 0; pair < 4; ++pair)
+      CHECK(forth[4 * row + pair] == Approx(back[4 * row + 3 - pair]).epsilon(1e-10));
+  for (std::size_t i = 0; i < 8; ++i) {
+    auto const in_panel = [&](std::size_t k) { return forth[8 * (1 + k) + i]; };
+    CHECK(std::abs(in_panel(0) - in_panel(1)) > 1e-6);
+    CHECK(std::abs(in_panel(1) - in_panel(2)) > 1e-6);
+  }
+}
