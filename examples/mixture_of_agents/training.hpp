@@ -30,15 +30,11 @@ using values = sysdpo::assignment<mixture_of_agents>;
 template <class Name>
 auto log_prob(sysdpo::tape<sysdpo::cpu, float>& tape, mixture_models& models, std::span<values const> batch) {
   using node = typename mixture_of_agents::template node_at<mixture_of_agents::index_of<Name>>;
-  return [&]<class... Parents>(sysdpo::type_list<Parents...>) {
-    std::vector<sysdpo::scored_row<sysdpo::text, Parents...>> rows;
-    for (auto const& one : batch)
-      rows.push_back({.value = &sysdpo::get<Name>(one),
-                      .parents = std::apply([](auto const&... parent) { return std::tuple{&parent...}; },
-                                            sysdpo::parents_of<Name>(one))});
-    return node::policy::log_prob(tape, models.get<typename node::model>(), {},
-                                  std::span<sysdpo::scored_row<sysdpo::text, Parents...> const>(rows));
-  }(typename mixture_of_agents::template parent_values_of<Name>{});
+  using row = sysdpo::row_of<mixture_of_agents, node>;
+  std::vector<row> rows;
+  for (auto const& one : batch)
+    rows.push_back({.value = &sysdpo::get<Name>(one), .parents = sysdpo::parent_pointers<Name>(one)});
+  return node::policy::log_prob(tape, models.get<typename node::model>(), {}, std::span<row const>(rows));
 }
 
 /// Teaches the nodes of one model their habits, by maximum likelihood.

@@ -143,9 +143,10 @@ inline std::vector<planned_stage> plan(experiment_settings const& settings, unit
     for (std::size_t i = 0; settings.tune && i < grid.size(); ++i)
       tuning += alignment_seconds(cost, budget, grid[i]) / workers + sequences(settings.validation_prompts);
   }
-  // The row best_of_4 draws four times; three rows see the held-out phrasings too.
-  auto const test =
-      seeds * sequences((row_names.size() + 3.0) * settings.test_prompts + 3.0 * settings.phrasing_prompts);
+  auto const test_sequences =
+      static_cast<double>(row_names.size() + 3) * settings.test_prompts +  // best_of_4 draws four times
+      static_cast<double>(phrasing_rows.size()) * settings.phrasing_prompts;
+  auto const test = seeds * sequences(test_sequences);
   return {{"pre-training", (workers > 1 ? std::max(judging, writing) : judging + writing) + painting},
           {"tuning", tuning},
           {"alignment", alignment},

@@ -100,9 +100,7 @@ class experiment {
 
   template <class Work>
   void stage(std::string const& name, Work&& work) {
-    auto const start = clock::now();
-    work();
-    report_.stages.emplace_back(name, std::chrono::duration<double>(clock::now() - start).count());
+    report_.stages.emplace_back(name, detail::seconds_of(work));
   }
 
   [[nodiscard]] std::filesystem::path cache(std::string const& kind, std::string const& shaped_by) const {
@@ -353,9 +351,6 @@ class experiment {
     }
     return result;
   }
-
-  /// Who is asked in held-out phrasings too.
-  static constexpr std::array<char const*, 3> phrasing_rows{"before", "language_model_only", "sysdpo"};
 
   experiment_settings settings_;
   std::filesystem::path results_;

@@ -20,6 +20,9 @@ inline constexpr std::array<char const*, 9> row_names{
 inline constexpr std::array<char const*, 5> trained_rows{"language_model_only", "diffusion_only", "sysdpo",
                                                          "sysdpo_offline", "sft_on_winners"};
 
+/// Who is asked in held-out phrasings too.
+inline constexpr std::array<char const*, 3> phrasing_rows{"before", "language_model_only", "sysdpo"};
+
 inline bool is_trained(std::string_view row) {
   return std::find(trained_rows.begin(), trained_rows.end(), row) != trained_rows.end();
 }
