@@ -28,7 +28,7 @@ target_compile_options(
   sysdpo_warnings
   INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wpedantic
             # False alarms of g++ 12 about code that it inlines from system headers.
-            $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-array-bounds -Wno-stringop-overflow -Wno-restrict>)
+            $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-uninitialized -Wno-array-bounds -Wno-stringop-overflow -Wno-restrict>)
 
 # Instrumented code makes g++ warn of paths that do not exist; there, warnings are for reading.
 if(NOT SYSDPO_SANITIZE)

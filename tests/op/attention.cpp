@@ -154,3 +154,13 @@ TEST_CASE("attention names what does not fit", "[op]") {
   REQUIRE_THROWS_WITH(sysdpo::attention(tape, x, x, q, n, n), Catch::Contains("shapes"));
   REQUIRE_THROWS_WITH(sysdpo::attention(tape, x, x, x, n, n), Catch::Contains("one variable"));
 }
+
+TEST_CASE("a query that sees no key gives 0, whatever the memory held", "[op]") {
+  auto const given = GENERATE(problem{{3}, {0}, 2, 1, 4}, problem{{5}, {2}, 2, 2, 4, {.causal = true}});
+  auto const in = inputs(given);
+  test::tape tape(sysdpo::recording::off);
+  test::poison_memory(in[0].size());
+  auto const y =
+      attend(tape, given, {tape.constant(in[0]), tape.constant(in[1]), tape.constant(in[2])}).value();
+  for (index_t i = 0; i < 3 * in[0].extent(1) * 4; ++i) REQUIRE(y.data()[i] == 0);
+}

@@ -34,6 +34,16 @@ sysdpo::tensor<cpu, T> random_tensor(shape const& extents, unsigned seed, double
   return made;
 }
 
+/// Leaves NaN in the memory that the next tensors of `size` elements are given.
+template <class T = double>
+void poison_memory(index_t size) {
+  std::vector<sysdpo::tensor<cpu, T>> held;
+  for (int i = 0; i < 8; ++i) {
+    auto const& made = held.emplace_back(shape{size});
+    std::fill_n(made.data(), size, std::numeric_limits<T>::quiet_NaN());
+  }
+}
+
 struct difference_options {
   double step = 1e-5;
   double tolerance = 1e-6;  ///< of |analytic − numeric| / (1 + |numeric|)

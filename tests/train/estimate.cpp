@@ -140,3 +140,32 @@ TEST_CASE("An estimate takes no memory of the CPU and refuses what a trainer wou
   CHECK(sysdpo::planned::memory().bytes_in_use() == in_use);
   CHECK_THROWS_AS(sysdpo::estimate(sizes(), {}, pairs, options{.loss = {.beta = -1}}), sysdpo::error);
 }
+
+TEST_CASE("An estimate's activations are what scoring and differentiating a node holds", "[estimate]") {
+  auto const pairs = some_pairs(8);
+  auto const told = sysdpo::estimate(sizes(), {}, pairs, options{.pairs_per_batch = 8});
+  std::vector<sysdpo::pair_visit<storybook>> visits;
+  for (auto const& pair : pairs) visits.push_back({&pair, 0});
+  sysdpo::models<storybook, sysdpo::cpu> policy(sizes());
+  auto reference = policy;
+  auto& memory = sysdpo::cpu::memory();
+  for (std::size_t group = 0; group < 2; ++group) {
+    sysdpo::preference_options<storybook> settings;
+    settings.scales.at<writer>() = group == 0 ? 1 : 0;
+    settings.scales.at<panel<0>>() = settings.scales.at<panel<1>>() = group == 0 ? 0 : 1;
+    sysdpo::preference_loss<storybook, sysdpo::cpu> loss(policy, reference, {}, settings);
+    loss.accumulate(visits);  // takes the gradients
+    auto const held = memory.bytes_in_use();
+    memory.reset_peak();
+    loss.accumulate(visits);
+    CHECK(static_cast<double>(told.nodes[group].activations) ==
+          Approx(static_cast<double>(memory.peak_bytes() - held)).epsilon(0.1));
+  }
+}
+
+TEST_CASE("An estimate counts nothing but its own", "[estimate]") {
+  auto const pairs = some_pairs(2);
+  auto const alone = sysdpo::estimate(sizes(), {}, pairs, options{});
+  sysdpo::tensor<sysdpo::planned, float> const other({1 << 24});
+  CHECK(sysdpo::estimate(sizes(), {}, pairs, options{}).peak == alone.peak);
+}

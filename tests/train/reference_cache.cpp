@@ -176,3 +176,17 @@ TEST_CASE("a trainer refuses noise that is not kept before it starts", "[referen
   options.steps = 4;  // 12 pairs: two epochs, two visits
   CHECK_NOTHROW(storybook_trainer(policy, reference, {}, pairs, options));
 }
+
+TEST_CASE("scores computed in single precision do not serve a training in double", "[reference_cache]") {
+  test::temporary_directory const folder;
+  auto const file = folder / "reference.safetensors";
+  auto const pairs = some_pairs(2);
+  auto const open = [&]<class Precision>(std::type_identity<Precision>) {
+    sysdpo::models<storybook, sysdpo::cpu, Precision> reference(
+        {test::tiny_author(), test::tiny_painter(false, 20)}, 11);
+    (void)sysdpo::cache_reference(file, reference, {}, std::span(pairs), {});
+  };
+  open(std::type_identity<sysdpo::precision<float>>{});
+  CHECK_NOTHROW(open(std::type_identity<sysdpo::precision<float>>{}));
+  CHECK_THROWS_WITH(open(std::type_identity<sysdpo::precision<float, double>>{}), Contains("computed in"));
+}
