@@ -1,43 +1,16 @@
-// The system that both sides of the comparison train: the progression's sizes, with made-up texts and images.
-// All texts are of one length, so that the other side needs no padding.
+// The system that both sides of the comparison train at the progression's sizes, with made-up texts and
+// images. All texts are of one length, so that the other side needs no padding.
 #pragma once
 
-#include <sysdpo.hpp>
 #include <vector>
+
+#include "../storybook.hpp"
 
 namespace peer {
 
-using sysdpo::cpu;
-using sysdpo::index_t;
+using namespace benchmarks;
 
-struct prompt {
-  static constexpr auto name = "prompt";
-};
-struct writer {
-  static constexpr auto name = "writer";
-};
-template <int K>
-struct panel {
-  static constexpr auto name = "panel";
-  static constexpr int index = K;
-};
-struct author_weights {
-  static constexpr auto name = "author";
-};
-struct painter_weights {
-  static constexpr auto name = "painter";
-};
-using author_model = sysdpo::transformer<author_weights>;
-using painter_model = sysdpo::unet<painter_weights>;
-using author = sysdpo::autoregressive<author_model, sysdpo::list<sysdpo::text, 3>>;
-using painter = sysdpo::denoising<painter_model, sysdpo::image<3, 16, 16>>;
-template <int K>
-using illustration = sysdpo::node<panel<K>, painter, sysdpo::from<sysdpo::part<writer, K>>>;
-using storybook =
-    sysdpo::system<sysdpo::source<prompt, sysdpo::text>, sysdpo::node<writer, author, sysdpo::from<prompt>>,
-                   illustration<0>, illustration<1>, illustration<2>>;
-using precision = sysdpo::precision<float>;
-using models = sysdpo::models<storybook, cpu, precision>;
+using models = storybook_models;
 using tape = sysdpo::tape<cpu, float>;
 using image = painter::value::type;
 

@@ -63,7 +63,8 @@ int main() {
   options.rates = sysdpo::model_numbers<restaurant>::all(0.05);
   sysdpo::trainer<restaurant, sysdpo::cpu> training(people, reference, {}, pairs, options);
   sysdpo::write_metrics metrics("metrics.jsonl", training.step());
-  training.run({&metrics});
+  sysdpo::write_tensorboard events("runs/restaurant", training.step());
+  training.run({&metrics, &events});
 
   sysdpo::save_system("restaurant", people);
   staff tomorrow(sysdpo::read_configs<restaurant>("restaurant"));
