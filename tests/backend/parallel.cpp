@@ -62,6 +62,27 @@ TEST_CASE("several threads may fork at once, and forks may nest", "[backend]") {
   REQUIRE(sum == 4 * 200 * 30);
 }
 
+TEST_CASE("every part is done once, by whoever comes first, on a machine that is busy", "[backend]") {
+  with_threads const scope(4);
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> others;
+  for (int i = 0; i < 4; ++i)
+    others.emplace_back([&] {
+      while (!stop.load()) {
+      }
+    });
+  for (int fork = 0; fork < 2000; ++fork) {
+    std::vector<std::atomic<int>> visits(4);
+    sysdpo::parallel_for(4, 1, [&](sysdpo::index_t begin, sysdpo::index_t end) {
+      if (begin == fork % 4) std::this_thread::yield();  // so that parts end in any order
+      for (auto i = begin; i < end; ++i) ++visits[static_cast<std::size_t>(i)];
+    });
+    for (auto const& each : visits) REQUIRE(each.load() == 1);
+  }
+  stop = true;
+  for (auto& other : others) other.join();
+}
+
 TEST_CASE("a thread count below one is refused", "[backend]") {
   REQUIRE_THROWS_AS(sysdpo::set_cpu_threads(0), sysdpo::error);
 }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
+#include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <mutex>
@@ -16,10 +18,11 @@ namespace sysdpo {
 
 namespace detail {
 
-/// Workers that wait for one job at a time. They spin briefly between jobs, then sleep.
+/// Workers that wait for one job at a time. They spin briefly between jobs, then sleep. Parts go to whoever
+/// comes first, the caller included, so that a worker whom a busy machine does not let run holds nobody up.
 class worker_pool {
  public:
-  using job = void (*)(void* context, int worker);
+  using job = void (*)(void* context, int part);
 
   static worker_pool& instance() {
     static worker_pool pool;
@@ -36,22 +39,21 @@ class worker_pool {
     for (auto& worker : workers_) worker.join();
   }
 
-  /// Runs job(context, i) for i in [0, count), one of them on the calling thread. False if another thread is
+  /// Runs job(context, i) for i in [0, count), some of them on the calling thread. False if another thread is
   /// using the pool: the caller then does all the parts itself.
   bool run(job work, void* context, int count) {
     std::unique_lock const lock(mutex_, std::try_to_lock);
     if (!lock) return false;
-    while (static_cast<int>(workers_.size()) < count - 1) {
-      auto const id = static_cast<int>(workers_.size()) + 1;
-      workers_.emplace_back([this, id, seen = epoch_.load()] { serve(id, seen); });
-    }
+    while (static_cast<int>(workers_.size()) < count - 1)
+      workers_.emplace_back([this, seen = epoch_.load()] { serve(seen); });
     job_ = work;
     context_ = context;
-    count_ = count;
-    pending_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
-    epoch_.fetch_add(1, std::memory_order_release);
+    pending_.store(count, std::memory_order_relaxed);
+    auto const epoch = epoch_.load(std::memory_order_relaxed) + 1;
+    ticket_.store(ticket{epoch, static_cast<std::uint16_t>(count), 0}.packed(), std::memory_order_release);
+    epoch_.store(epoch, std::memory_order_release);
     epoch_.notify_all();
-    work(context, 0);
+    take_parts(epoch);
     for (int spin = 0; pending_.load(std::memory_order_acquire) != 0; ++spin) {
       if (spin < spins) continue;
       if (auto const left = pending_.load(std::memory_order_acquire); left != 0) pending_.wait(left);
@@ -62,28 +64,51 @@ class worker_pool {
  private:
   static constexpr int spins = 4000;
 
+  /// Of which job, how many parts it has, and the next that nobody has taken: one word, so that a late worker
+  /// cannot take a part of another job than it looked at.
+  struct ticket {
+    std::uint32_t epoch;
+    std::uint16_t count, next;
+
+    static ticket of(std::uint64_t packed) { return std::bit_cast<ticket>(packed); }
+    [[nodiscard]] std::uint64_t packed() const { return std::bit_cast<std::uint64_t>(*this); }
+  };
+
   worker_pool() = default;
 
-  void serve(int id, unsigned seen) {
+  /// Does parts of job `epoch` until all are taken.
+  void take_parts(std::uint32_t epoch) {
+    auto seen = ticket_.load(std::memory_order_acquire);
+    while (true) {
+      auto const now = ticket::of(seen);
+      if (now.epoch != epoch || now.next == now.count) return;
+      auto const taken = ticket{epoch, now.count, static_cast<std::uint16_t>(now.next + 1)};
+      if (!ticket_.compare_exchange_weak(seen, taken.packed(), std::memory_order_acq_rel)) continue;
+      job_(context_, now.next);
+      if (pending_.fetch_sub(1, std::memory_order_acq_rel) == 1) pending_.notify_one();
+      seen = taken.packed();
+    }
+  }
+
+  void serve(std::uint32_t seen) {
     while (true) {
       for (int spin = 0; spin < spins && epoch_.load(std::memory_order_acquire) == seen; ++spin) {
       }
       while (epoch_.load(std::memory_order_acquire) == seen) epoch_.wait(seen);
       seen = epoch_.load(std::memory_order_acquire);
       if (stopping_.load()) return;
-      if (id < count_) job_(context_, id);
-      if (pending_.fetch_sub(1, std::memory_order_acq_rel) == 1) pending_.notify_one();
+      take_parts(seen);
     }
   }
 
   std::mutex mutex_;
   std::vector<std::thread> workers_;
-  std::atomic<unsigned> epoch_{0};
+  std::atomic<std::uint32_t> epoch_{0};
+  std::atomic<std::uint64_t> ticket_{0};
   std::atomic<int> pending_{0};
   std::atomic<bool> stopping_{false};
   job job_ = nullptr;
   void* context_ = nullptr;
-  int count_ = 0;
 };
 
 inline int default_thread_count() {
