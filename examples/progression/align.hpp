@@ -20,10 +20,11 @@ namespace progression {
 /// What all rows share.
 struct alignment_budget {
   int rounds = 4;
-  int prompts = 300;            ///< a round
-  int candidates = 6;           ///< sequences a prompt
-  sysdpo::index_t steps = 150;  ///< a round
-  sysdpo::index_t batch = 16;   ///< pairs
+  int prompts = 360;           ///< a round
+  int candidates = 6;          ///< sequences a prompt
+  double kept = 0.5;           ///< share of a round's pairs: those that are clearest by q
+  sysdpo::index_t steps = 90;  ///< a round
+  sysdpo::index_t batch = 16;  ///< pairs
   double beta = 0.5;
 };
 
@@ -122,7 +123,7 @@ inline std::vector<storybook_pair> pairs_of_round(storybook_models& models,
                                                   alignment_budget const& budget, std::uint64_t seed,
                                                   int round) {
   auto const asked = prompts_of_round(prompts, budget, round);
-  return collect_pairs(models, options, judge, asked, budget.candidates,
+  return collect_pairs(models, options, judge, asked, budget.candidates, budget.kept,
                        seed * 100 + static_cast<std::uint64_t>(round),
                        static_cast<std::uint64_t>(round) << 32U);
 }

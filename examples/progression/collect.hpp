@@ -1,5 +1,5 @@
 // Sequences from a system and pairs from sequences: for each prompt several candidates, scored by the
-// regressor's readings; the best against the worst is one preference.
+// regressor's readings; the best against the worst is one preference, and the clearest preferences are kept.
 #pragma once
 
 #include <algorithm>
@@ -106,16 +106,19 @@ inline std::vector<scored_sequence> generate_sequences(storybook_models& models,
 }
 
 /// The best and the worst of `candidates` sequences for every prompt, where they differ and both can be
-/// scored. Ids count from `first_id`.
+/// scored; of these pairs the share `kept` in which q differs most, in the prompts' order. Ids count from
+/// `first_id`.
 inline std::vector<storybook_pair> collect_pairs(storybook_models& models,
                                                  sysdpo::policy_options<storybook> const& options,
                                                  regressor& judge, std::span<prompt const> prompts,
-                                                 int candidates, std::uint64_t seed, std::uint64_t first_id) {
+                                                 int candidates, double kept, std::uint64_t seed,
+                                                 std::uint64_t first_id) {
   std::vector<std::vector<scored_sequence>> drawn;
   for (int candidate = 0; candidate < candidates; ++candidate)
     drawn.push_back(generate_sequences(models, options, judge, prompts,
                                        {.seed = seed, .candidate = static_cast<std::uint32_t>(candidate)}));
   std::vector<storybook_pair> pairs;
+  std::vector<double> gaps;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     scored_sequence const* best = nullptr;
     scored_sequence const* worst = nullptr;
@@ -126,8 +129,12 @@ inline std::vector<storybook_pair> collect_pairs(storybook_models& models,
     }
     if (best == nullptr || best->score.q <= worst->score.q) continue;
     pairs.push_back({.id = first_id + i, .chosen = best->values, .rejected = worst->values});
+    gaps.push_back(best->score.q - worst->score.q);
   }
-  return pairs;
+
+  std::vector<storybook_pair> result;
+  for (auto const i : clearest(gaps, kept)) result.push_back(std::move(pairs[i]));
+  return result;
 }
 
 }  // namespace progression

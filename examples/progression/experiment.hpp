@@ -321,9 +321,10 @@ class experiment {
     report_.settings = {
         {"attributes", fmt::format("{}", attribute_count)},
         {"seeds", fmt::format("{}", settings_.seeds)},
-        {"rounds", fmt::format("{} of {} prompts × {} candidates, {} steps of {} pairs",
+        {"rounds", fmt::format("{} of {} prompts × {} candidates, the clearest {:.0f}% of their pairs, "
+                               "{} steps of {} pairs",
                                settings_.budget.rounds, settings_.budget.prompts, settings_.budget.candidates,
-                               settings_.budget.steps, settings_.budget.batch)},
+                               100 * settings_.budget.kept, settings_.budget.steps, settings_.budget.batch)},
         {"beta", fmt::format("{:g}", settings_.budget.beta)},
         {"imperfection",
          fmt::format("author ordered {:g}, painter off {:g}", settings_.p_order, settings_.rho)},

@@ -50,6 +50,18 @@ inline sequence_score score_sequence(std::span<float const> readings, bool incre
   return result;
 }
 
+/// Which of several pairs are kept where only the share `kept` is, rounded up: those whose sides' scores are
+/// farthest apart, of equal ones the earlier. In their order.
+inline std::vector<std::size_t> clearest(std::span<double const> gaps, double kept) {
+  std::vector<std::size_t> chosen(gaps.size());
+  std::iota(chosen.begin(), chosen.end(), std::size_t{0});
+  std::stable_sort(chosen.begin(), chosen.end(), [&](auto a, auto b) { return gaps[a] > gaps[b]; });
+  chosen.resize(
+      static_cast<std::size_t>(std::ceil(std::clamp(kept, 0.0, 1.0) * static_cast<double>(gaps.size()))));
+  std::sort(chosen.begin(), chosen.end());
+  return chosen;
+}
+
 /// One system's sequences: `scores[seed][prompt]`; every seed scores the same prompts in the same order.
 using score_table = std::vector<std::vector<sequence_score>>;
 

@@ -22,7 +22,7 @@ struct experiment_settings {
   int test_prompts = 300;
   int phrasing_prompts = 100;  ///< of the held-out phrasings
   int validation_prompts = 200;
-  int sampling_steps = 4;
+  int sampling_steps = 3;
   bool tune = false;  ///< else every row takes the first recipe of its grid, which an earlier tuning chose
   int workers = sysdpo::cpu_threads();
 
@@ -34,9 +34,10 @@ struct experiment_settings {
                        text(author_training), text(painter_training), p_order, rho);
   }
   [[nodiscard]] std::string alignment_text() const {
-    return fmt::format("{} rounds {} prompts {} candidates {} steps {} batch {} beta {:g} sampling {}",
-                       pretraining_text(), budget.rounds, budget.prompts, budget.candidates, budget.steps,
-                       budget.batch, budget.beta, sampling_steps);
+    return fmt::format(
+        "{} rounds {} prompts {} candidates {} kept {:g} steps {} batch {} beta {:g} sampling {}",
+        pretraining_text(), budget.rounds, budget.prompts, budget.candidates, budget.kept, budget.steps,
+        budget.batch, budget.beta, sampling_steps);
   }
 };
 
@@ -46,7 +47,7 @@ inline experiment_settings quick_settings() {
   settings.regressor_training.steps = 300;
   settings.author_training.steps = 300;
   settings.painter_training.steps = 250;
-  settings.budget = {.rounds = 3, .prompts = 24, .candidates = 4, .steps = 15, .batch = 8};
+  settings.budget = {.rounds = 3, .prompts = 24, .candidates = 4, .kept = 1, .steps = 15, .batch = 8};
   settings.seeds = 1;
   settings.test_prompts = 24;
   settings.phrasing_prompts = 12;
@@ -58,7 +59,7 @@ inline experiment_settings full_settings() {
   experiment_settings settings;
   settings.painter_training.steps = 12'000;
   settings.budget.rounds = 6;
-  settings.budget.prompts = 1000;
+  settings.budget.prompts = 2000;
   settings.budget.steps = 400;
   settings.seeds = 5;
   settings.test_prompts = 1000;

@@ -54,7 +54,7 @@ inline sysdpo::model_configs<storybook> model_sizes() {
                                                .kv_heads = 2,
                                                .intermediate = 160,
                                                .context = 64};
-  sysdpo::unet_config painter_size{.block_out_channels = {16, 24, 32},
+  sysdpo::unet_config painter_size{.block_out_channels = {32, 32, 48},
                                    .cross_attention = {false, false, false},
                                    .heads = 2,
                                    .norm_groups = 8,

@@ -37,6 +37,17 @@ TEST_CASE("Readings are clamped before order is judged") {
   CHECK_FALSE(score_sequence(std::array{0.2F, 0.2F, 0.9F}, true).ordered);
 }
 
+TEST_CASE("The clearest pairs are those farthest apart, in their order") {
+  std::vector<double> const gaps{0.2, 1.5, 0.7, 1.5, 0.1};
+  using places = std::vector<std::size_t>;
+  CHECK(clearest(gaps, 1) == places{0, 1, 2, 3, 4});
+  CHECK(clearest(gaps, 0.4) == places{1, 3});
+  CHECK(clearest(gaps, 0.5) == places{1, 2, 3});
+  CHECK(clearest(gaps, 0.1) == places{1});
+  CHECK(clearest(gaps, 0).empty());
+  CHECK(clearest({}, 0.5).empty());
+}
+
 TEST_CASE("No three readings score below the worst score") {
   double least = 1.0;
   for (int i = 0; i <= 10; ++i)

@@ -104,13 +104,12 @@ inline void bridge(painting& p, float level, random_stream random) {
   fill_box(p, left, top - 0.04F, right, top, {0.80F, 0.56F, 0.32F});
 }
 
-/// Blades before everything that grow from the lower edge.
+/// Blades before everything that grow from the lower edge, two columns wide; the scene shows between them.
 inline void reed(painting& p, float level, random_stream random) {
-  for (int column = 0; column < image_size; ++column) {
+  for (int column = 0; column < image_size; column += 3) {
     float const height = level * 0.62F * random.uniform(0.7F, 1.0F), tone = random.uniform();
-    if (column % 3 == 2) continue;  // the scene shows between the blades
-    float const x = middle(column);
-    fill_box(p, x - 0.5F * pixel_size, 1.0F - height, x + 0.5F * pixel_size, 1.0F,
+    float const left = middle(column) - 0.5F * pixel_size;
+    fill_box(p, left, 1.0F - height, left + 2 * pixel_size, 1.0F,
              lerp({0.16F, 0.34F, 0.05F}, {0.62F, 0.66F, 0.22F}, tone));
   }
 }
