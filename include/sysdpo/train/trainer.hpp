@@ -223,6 +223,14 @@ class trainer {
     }
     check(options_.checkpoint_every > 0, "checkpoint_every", static_cast<double>(options_.checkpoint_every),
           "Leave `checkpoints` empty to keep none");
+    check(options_.validate_every >= 0, "validate_every", static_cast<double>(options_.validate_every),
+          "0 never validates");
+    check(options_.schedule.warmup_steps >= 0, "warmup_steps",
+          static_cast<double>(options_.schedule.warmup_steps), "0 starts at the full rate");
+    check(options_.schedule.final_factor >= 0 && options_.schedule.final_factor <= 1, "final_factor",
+          options_.schedule.final_factor, "Give a share of the rate, in [0, 1]");
+    for (auto const decay : options_.moving_averages.values)
+      check(decay >= 0 && decay < 1, "decay", decay, "0 keeps no average, 0.99 to 0.9999 are usual");
     for (auto const rate : options_.rates.values)
       check(rate >= 0 && std::isfinite(rate), "learning rate", rate,
             "Give rates that are finite and not negative");
