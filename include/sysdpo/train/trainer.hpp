@@ -109,20 +109,18 @@ class trainer {
   /// of a resumed training take up their states first. \throws error if they are not those that the
   /// checkpoint has states of.
   index_t run(std::span<callback* const> listeners = {}) {
-    restore(listeners);
-    while (step_ < options_.steps) {
+    bool go_on = restore(listeners);
+    while (go_on && step_ < options_.steps) {
       auto metrics = take_step();
       auto const validated =
           options_.validate_every > 0 && !validation_.empty() && step_ % options_.validate_every == 0;
       if (validated)
         for (auto const& [name, value] : validate()) metrics["eval/" + name] = value;
-      bool go_on = true;
       for (auto* listener : listeners)
         go_on = listener->on_step(
                     {.step = step_, .steps = options_.steps, .validated = validated, .metrics = metrics}) &&
                 go_on;
       callback_states_ = states_of(listeners);
-      if (!go_on) break;
     }
     save_at_end();
     return step_;
@@ -330,9 +328,10 @@ class trainer {
     return states;
   }
 
-  /// Hands the states from the checkpoint to the callbacks, once.
-  void restore(std::span<callback* const> listeners) {
-    if (!std::exchange(is_resumed_, false)) return;
+  /// Hands the states from the checkpoint to the callbacks, once. False if one of them had ended the
+  /// training.
+  bool restore(std::span<callback* const> listeners) {
+    if (!std::exchange(is_resumed_, false)) return true;
     json_view const saved(callback_states_, "checkpoint", options_.checkpoints.string(), "/callbacks");
     auto const given = states_of(listeners).size();
     if (saved.size() != given)
@@ -342,6 +341,8 @@ class trainer {
     std::size_t next = 0;
     for (auto* listener : listeners)
       if (!listener->save_state().is_null()) listener->load_state(saved.at(next++));
+    return std::none_of(listeners.begin(), listeners.end(),
+                        [](auto const* listener) { return listener->has_ended(); });
   }
 
   /// Saves the state after the last step, which no step has examined yet.
