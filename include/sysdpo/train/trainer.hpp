@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <filesystem>
@@ -348,7 +349,8 @@ class trainer {
   /// Saves the state after the last step, which no step has examined yet.
   void save_at_end() {
     if (options_.checkpoints.empty() || step_ == saved_step_) return;
-    auto const batch = batch_at(step_ * options_.pairs_per_batch * options_.batches_per_step);
+    // The last step's pairs again: the next ones may ask for noise whose reference scores are not kept.
+    auto const batch = batch_at((step_ - 1) * options_.pairs_per_batch * options_.batches_per_step);
     auto const result = loss_->score(batch);
     if (!std::isfinite(metrics_of<System>(result, options_.loss).at("loss")))
       stop_unsound(first_unsound_node<System>(result), "log-ratio");
