@@ -8,7 +8,7 @@ usage() {
   cat <<'END'
 tests/run.sh [--sanitize | --thread-sanitize | --preset NAME] [--compiler COMPILER] [--headers] [-- CTEST_OPTION...]
   --sanitize           build with the address and undefined-behaviour sanitizers
-  --thread-sanitize    build the tests of what runs in threads with the thread sanitizer, and run these
+  --thread-sanitize    build the tests of what runs in threads, and no others, with the thread sanitizer
   --preset NAME        build with another preset of CMakePresets.json (default: release)
   --compiler COMPILER  build with another compiler, such as clang++-16
   --headers            compile every header alone too
@@ -20,10 +20,7 @@ preset=release compiler='' targets=(sysdpo_tests) ctest_options=()
 while (($#)); do
   case $1 in
     --sanitize) preset=sanitize ;;
-    --thread-sanitize)
-      preset=thread-sanitize targets=(test_backend test_op test_train)
-      ctest_options=(-R '^(backend|op)/|^train/(trainer|concurrent|compound_system)$')
-      ;;
+    --thread-sanitize) preset=thread-sanitize ;;
     --preset) needs_argument "$@" && preset=$2 && shift ;;
     --compiler) needs_argument "$@" && compiler=$2 && shift ;;
     --headers) targets+=(all_verify_interface_header_sets) && preset=ci ;;

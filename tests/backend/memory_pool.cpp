@@ -1,7 +1,11 @@
 #include "sysdpo/backend/memory_pool.hpp"
 
+#include <array>
+#include <atomic>
 #include <cstdlib>
 #include <map>
+#include <thread>
+#include <vector>
 
 #include "support/catch.hpp"
 
@@ -20,6 +24,11 @@ struct counted {
     held.erase(memory);
     std::free(memory);
   }
+};
+
+struct from_the_heap {
+  static void* allocate(std::size_t bytes) { return std::malloc(bytes); }
+  static void release(void* memory, std::size_t) noexcept { std::free(memory); }
 };
 
 }  // namespace
@@ -57,4 +66,29 @@ TEST_CASE("blocks hold what was asked for and waste at most a quarter", "[backen
     CHECK(again == block);
     pool.give_back(again);
   }
+}
+
+TEST_CASE("threads that take and give back at once never hold the same block", "[backend]") {
+  sysdpo::memory_pool<from_the_heap> pool;
+  std::atomic<int> shared = 0;
+  {
+    std::vector<std::jthread> users;
+    for (int user = 1; user <= 4; ++user)
+      users.emplace_back([&, user] {
+        std::array<sysdpo::memory_block*, 3> held{};
+        for (int i = 0; i < 2000; ++i) {
+          for (auto& block : held) {
+            block = pool.take(64);
+            *static_cast<int*>(block->data) = user;
+          }
+          for (auto* block : held) {
+            shared += *static_cast<int*>(block->data) != user ? 1 : 0;
+            pool.give_back(block);
+          }
+        }
+      });
+  }
+  CHECK(shared == 0);
+  CHECK(pool.bytes_in_use() == 0);
+  CHECK(pool.system_allocations() <= 12);
 }

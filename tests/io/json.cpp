@@ -71,3 +71,11 @@ TEST_CASE("a document is written and read back", "[json]") {
   CHECK_THROWS_WITH(sysdpo::json_file(folder / "y.json", "settings"),
                     Contains("settings (") && Contains("y.json"));
 }
+
+TEST_CASE("text that is not UTF-8 is not written", "[json]") {
+  test::temporary_directory const folder;
+  sysdpo::write_json(folder / "x.json", {{"a", 1}});
+  auto const before = sysdpo::read_file(folder / "x.json");
+  CHECK_THROWS_AS(sysdpo::write_json(folder / "x.json", {{"a", "\xff"}}), sysdpo::error);
+  CHECK(sysdpo::read_file(folder / "x.json") == before);
+}

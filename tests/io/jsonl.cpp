@@ -74,3 +74,11 @@ TEST_CASE("a malformed line is named", "[jsonl]") {
   CHECK_THROWS_WITH(sysdpo::read_jsonl(folder / "x", "metrics", ignore),
                     Contains("metrics (") && Contains("x, line 3"));
 }
+
+TEST_CASE("a line that is not UTF-8 is refused, and the next one is written", "[jsonl]") {
+  test::temporary_directory const folder;
+  sysdpo::jsonl_writer writer(folder / "x");
+  CHECK_THROWS_AS(writer.write("\xff"), sysdpo::error);
+  writer.write("good");
+  CHECK(sysdpo::read_file(folder / "x") == "\"good\"\n");
+}

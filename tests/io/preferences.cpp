@@ -250,6 +250,44 @@ TEST_CASE("an image that is not there is not written", "[preferences]") {
   CHECK(sysdpo::read_file(folder / "x") == before);
 }
 
+TEST_CASE("texts that end within a character are written as ids", "[preferences]") {
+  test::temporary_directory const folder;
+  sysdpo::text_codec const bytes{.encode =
+                                     [](std::string_view text) {
+                                       std::vector<std::int32_t> ids;
+                                       for (char const c : text) ids.push_back(static_cast<unsigned char>(c));
+                                       return ids;
+                                     },
+                                 .decode =
+                                     [](std::span<std::int32_t const> ids) {
+                                       std::string text;
+                                       for (auto const id : ids) text += static_cast<char>(id);
+                                       return text;
+                                     },
+                                 .size = 256};
+  auto pairs = sample_pairs();
+  sysdpo::get<writer>(pairs[0].chosen)[0] = {'a', 0xC3};  // half of an umlaut
+  sysdpo::get<writer>(pairs[0].chosen)[1] = {0xC3, 0xA4};
+  sysdpo::write_preferences<storybook>(folder / "x", pairs, {.text = bytes});
+  CHECK(sysdpo::read_file(folder / "x").find("[[97,195],\"\xC3\xA4\"]") != std::string::npos);
+  check_equal(sysdpo::read_preferences<storybook>(folder / "x", {.text = bytes}), pairs);
+}
+
+TEST_CASE("what could not be read back is not written", "[preferences]") {
+  test::temporary_directory const folder;
+  for (double const weight :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(), -1.0}) {
+    auto pairs = sample_pairs();
+    pairs[1].weight = weight;
+    CHECK_THROWS_WITH(sysdpo::write_preferences<storybook>(folder / "x", pairs), Contains("weight"));
+  }
+  auto pairs = sample_pairs();
+  pairs[1].id = pairs[0].id;
+  CHECK_THROWS_WITH(sysdpo::write_preferences<storybook>(folder / "x", pairs, {.images_beside = false}),
+                    Contains("id 10"));
+  CHECK(!std::filesystem::exists(folder / "x"));
+}
+
 TEST_CASE("no truncation and no changed byte of a line crashes the reader", "[preferences]") {
   test::temporary_directory const folder;
   auto const use = [&](std::string const& bytes) {

@@ -57,3 +57,12 @@ TEST_CASE("noise rates that are none are refused", "[loss]") {
   REQUIRE_THROWS_AS(sysdpo::check_link(sysdpo::label_smoothed{-0.1}), sysdpo::error);
   REQUIRE_NOTHROW(sysdpo::check_link(sysdpo::label_smoothed{0.0}));
 }
+
+TEST_CASE("a margin that is no number costs no number, under every link", "[loss]") {
+  auto const nan = std::numeric_limits<double>::quiet_NaN();
+  CHECK(std::isnan(sysdpo::logistic{}.value(nan, 0.1)));
+  CHECK(std::isnan(sysdpo::label_smoothed{0.2}.value(nan, 0.1)));
+  CHECK(std::isnan(sysdpo::robust{0.2}.value(nan, 0.1)));
+  CHECK(std::isnan(sysdpo::hinge{}.value(nan, 0.1)));
+  CHECK(std::isnan(sysdpo::ipo{}.value(nan, 0.1)));
+}

@@ -8,7 +8,7 @@ using namespace test;
 namespace {
 
 struct panel_weights {
-  static constexpr auto name = "panel";
+  [[maybe_unused]] static constexpr auto name = "panel";
 };
 template <int K>
 struct panel {

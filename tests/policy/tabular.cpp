@@ -71,3 +71,21 @@ TEST_CASE("categories are drawn with the table's probabilities, each by its key"
   auto const one = policy::sample(model, {}, std::span(std::as_const(requests)).subspan(77, 1));
   CHECK(one.values[0] == drawn.values[77]);
 }
+
+TEST_CASE("a table that does not fit its types, or is no distribution, is not drawn from", "[policy]") {
+  int const a = 2;
+  int const b = 1;
+  std::vector<sysdpo::drawn_request<three, two>> const requests{{.parents = {&a, &b}, .key = {}}};
+  auto const draw = [&](auto&& model) { return policy::sample(model, {}, std::span(requests)).values[0]; };
+  CHECK_NOTHROW(draw(model_type({.contexts = 6, .categories = 4})));
+  CHECK_THROWS_WITH(draw(model_type({.contexts = 3, .categories = 4})),
+                    Catch::Contains("context 5") && Catch::Contains("3 contexts"));
+  model_type narrow({.contexts = 6, .categories = 2});
+  CHECK_THROWS_WITH(draw(narrow), Catch::Contains("2 categories") && Catch::Contains("type has 4"));
+  model_type wide({.contexts = 6, .categories = 8});
+  CHECK_THROWS_WITH(draw(wide), Catch::Contains("8 categories"));
+  CHECK_THROWS_WITH((score<three, two>(wide, 1, a, b)), Catch::Contains("8 categories"));
+  model_type broken({.contexts = 6, .categories = 4});
+  broken.parameters().find("logits")->value.data()[20] = std::nan("");
+  CHECK_THROWS_WITH(draw(broken), Catch::Contains("no distribution"));
+}

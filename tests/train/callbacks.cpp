@@ -106,6 +106,31 @@ TEST_CASE("a resumed training stops where the uninterrupted one does and keeps t
   CHECK(saves == expected);
 }
 
+TEST_CASE("a training that was ended early is not trained on when it is run again", "[callbacks]") {
+  test::temporary_directory const folder;
+  auto const pairs = ranked_pairs();
+  auto opposite = pairs;
+  for (auto& pair : opposite) std::swap(pair.chosen, pair.rejected);
+  auto reference = random_models<skip_system>(1);
+  auto options = some_training();
+  options.validate_every = 2;
+  options.checkpoints = folder / "run";
+  std::vector<double> weights;
+  auto const train = [&](int patience) {
+    auto policy = random_models<skip_system>(1);
+    sysdpo::stop_early stopping(patience);
+    tabular_trainer training(policy, reference, {}, pairs, options, opposite);
+    auto const steps = training.run({&stopping});
+    weights = weights_of(policy);
+    return steps;
+  };
+  REQUIRE(train(3) == 8);
+  auto const ended = weights;
+  CHECK(train(3) == 8);
+  CHECK(weights == ended);
+  CHECK(train(4) == 10);  // more patience goes on
+}
+
 TEST_CASE("callbacks other than those of the run are refused when it is resumed", "[callbacks]") {
   test::temporary_directory const folder;
   auto const pairs = ranked_pairs();

@@ -169,3 +169,14 @@ TEST_CASE("An estimate counts nothing but its own", "[estimate]") {
   sysdpo::tensor<sysdpo::planned, float> const other({1 << 24});
   CHECK(sysdpo::estimate(sizes(), {}, pairs, options{}).peak == alone.peak);
 }
+
+TEST_CASE("An estimate with kept reference scores needs no visits beyond those kept", "[estimate]") {
+  auto const pairs = some_pairs(2);
+  auto const plain = sysdpo::estimate(sizes(), {}, pairs, options{});
+  sysdpo::reference_scores<storybook> const scores(pairs, 1);
+  options settings{.batches_per_step = 2};
+  settings.loss.cached = &scores;
+  CHECK(sysdpo::estimate(sizes(), {}, pairs, settings).peak <= plain.peak);
+  settings.noise_visits = 2;
+  CHECK_THROWS_AS(sysdpo::estimate(sizes(), {}, pairs, settings), sysdpo::error);
+}

@@ -246,3 +246,20 @@ TEST_CASE("draws are keyed by seed, id, node and visit, apart from the noise of 
     CHECK(sysdpo::philox_stream(key)[0] != sysdpo::philox_stream(of_training)[0]);
   }
 }
+
+TEST_CASE("behind a node that gives up stands nothing of what the request held", "[generate]") {
+  double_models<failing_system> models({});
+  std::vector<sysdpo::generation_request<failing_system>> requests(2);
+  for (std::size_t i = 0; i < 2; ++i) {
+    requests[i].id = i;
+    sysdpo::get<draft>(requests[i].given) = 1;  // of an earlier draw
+    sysdpo::get<total>(requests[i].given) = 77;
+  }
+  sysdpo::generation_options<failing_system> options;
+  auto result = sysdpo::generate<failing_system>(models, {}, std::span(std::as_const(requests)), options);
+  CHECK(sysdpo::get<total>(result.values[0]) == 2);
+  CHECK(sysdpo::get<total>(result.values[1]) == 0);
+  options.keep.at<total>() = true;
+  result = sysdpo::generate<failing_system>(models, {}, std::span(std::as_const(requests)), options);
+  CHECK(sysdpo::get<total>(result.values[1]) == 77);
+}

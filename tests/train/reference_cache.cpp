@@ -190,3 +190,31 @@ TEST_CASE("scores computed in single precision do not serve a training in double
   CHECK_NOTHROW(open(std::type_identity<sysdpo::precision<float>>{}));
   CHECK_THROWS_WITH(open(std::type_identity<sysdpo::precision<float, double>>{}), Contains("computed in"));
 }
+
+TEST_CASE("a training that ends with the last kept visit saves its end", "[reference_cache]") {
+  test::temporary_directory const folder;
+  auto const pairs = some_pairs();
+  auto reference = some_models();
+  auto policy = reference;
+  auto const scores =
+      sysdpo::cache_reference(folder / "kept", reference, {}, std::span(pairs), {.visits = 1, .seed = 5});
+  auto options = some_training();
+  options.loss.cached = &scores;
+  options.noise_visits = 0;
+  options.steps = 2;  // 6 pairs of 7, one epoch; the next batch would begin another
+  options.checkpoints = folder / "run";
+  storybook_trainer training(policy, reference, {}, pairs, options);
+  CHECK(training.run() == 2);
+  CHECK(sysdpo::detail::checkpoint_steps(folder / "run") == std::vector<sysdpo::index_t>{2});
+}
+
+TEST_CASE("scores cannot be made no pairs at a time", "[reference_cache]") {
+  test::temporary_directory const folder;
+  auto const pairs = some_pairs(2);
+  auto reference = some_models();
+  for (sysdpo::index_t const at_once : {0, -1})
+    CHECK_THROWS_WITH(sysdpo::cache_reference(folder / "kept", reference, {}, std::span(pairs),
+                                              {.pairs_per_batch = at_once}),
+                      Contains("pairs_per_batch"));
+  CHECK(!std::filesystem::exists(folder / "kept"));
+}

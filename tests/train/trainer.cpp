@@ -193,6 +193,12 @@ TEST_CASE("options out of range are refused by name", "[train]") {
   CHECK_THROWS_WITH(build([](auto& o) { o.loss.beta = 0; }), Contains("beta"));
   CHECK_THROWS_WITH(build([](auto& o) { o.optimizer.beta2 = 1; }), Contains("beta2"));
   CHECK_THROWS_WITH(build([](auto& o) { o.moving_averages.values[0] = 1; }), Contains("decay"));
+  CHECK_THROWS_WITH(build([](auto& o) { o.moving_averages.values[0] = -0.9; }), Contains("decay = -0.9"));
+  CHECK_THROWS_WITH(build([](auto& o) { o.moving_averages.values[0] = std::nan(""); }), Contains("decay"));
+  CHECK_THROWS_WITH(build([](auto& o) { o.schedule.warmup_steps = -1; }), Contains("warmup_steps = -1"));
+  CHECK_THROWS_WITH(build([](auto& o) { o.schedule.final_factor = std::nan(""); }), Contains("final_factor"));
+  CHECK_THROWS_WITH(build([](auto& o) { o.schedule.final_factor = -0.1; }), Contains("final_factor = -0.1"));
+  CHECK_THROWS_WITH(build([](auto& o) { o.validate_every = -1; }), Contains("validate_every = -1"));
   std::vector<sysdpo::preference<skip_system>> const none;
   CHECK_THROWS_WITH(tabular_trainer(policy, reference, {}, none, some_training()),
                     Contains("there are none"));

@@ -195,9 +195,35 @@ class json_file {
   json document_;
 };
 
-/// Writes a document, indented, wholly or not at all.
+namespace detail {
+
+/// Whether JSON can hold `text`.
+inline bool is_utf8(std::string const& text) {
+  try {
+    static_cast<void>(json(text).dump());
+    return true;
+  } catch (json::exception const&) {
+    return false;
+  }
+}
+
+/// A document as text. Fails for `path`, which it is to be written to, if a string in it is not UTF-8.
+inline std::string json_text(json const& document, std::filesystem::path const& path, int indent = -1) {
+  try {
+    return document.dump(indent) + "\n";
+  } catch (json::exception const&) {
+    fail({.thing = "file",
+          .place = path.string(),
+          .cause = "a text to be written there is not UTF-8",
+          .remedy = "Write texts in UTF-8"});
+  }
+}
+
+}  // namespace detail
+
+/// Writes a document, indented, wholly or not at all. \throws error if a string in it is not UTF-8.
 inline void write_json(std::filesystem::path const& path, json const& document) {
-  write_file(path, document.dump(2) + "\n");
+  write_file(path, detail::json_text(document, path, 2));
 }
 
 }  // namespace sysdpo

@@ -32,9 +32,10 @@ class jsonl_writer {
   }
 
   /// Appends one line. When the disk is full the line is taken back and an error says so; the lines before it
-  /// stay. NaN and infinities become null: JSON has no other word for them.
+  /// stay. NaN and infinities become null: JSON has no other word for them. \throws error on text that is not
+  /// UTF-8 too.
   void write(json const& document) {
-    std::string const line = document.dump() + "\n";
+    std::string const line = detail::json_text(document, path_);
     try {
       detail::write_all(file_, std::as_bytes(std::span(line)), path_);
     } catch (error const&) {

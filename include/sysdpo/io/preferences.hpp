@@ -144,11 +144,12 @@ struct json_format<Text> {
     return ids;
   }
 
-  /// A string where that loses nothing, ids elsewhere.
+  /// A string where that loses nothing, ids elsewhere: also where the tokens are bytes and end within a
+  /// character.
   static json write(type const& ids, value_writer& writer) {
     if (writer.text->decode) {
-      std::string const words = writer.text->decode(ids);
-      if (writer.text->encode(words) == ids) return words;
+      std::string words = writer.text->decode(ids);
+      if (detail::is_utf8(words) && writer.text->encode(words) == ids) return words;
     }
     return ids;
   }
@@ -369,10 +370,24 @@ std::vector<preference<System>> read_preferences(std::filesystem::path const& pa
 /// Writes preference data, wholly or not at all; the prompt is taken from the chosen side. With
 /// `images_beside`, images go to
 /// "<stem>.<digest of their bytes>.safetensors" in the same folder, so that new images never stand under old
-/// lines; the tensor files of earlier data under this path are removed at the end.
+/// lines; the tensor files of earlier data under this path are removed at the end. \throws error on what
+/// could not be read back: an id used twice, a weight that is negative or not finite, a missing image.
 template <class System>
 void write_preferences(std::filesystem::path const& path, std::span<preference<System> const> pairs,
                        preference_file_options const& options = {}) {
+  std::unordered_set<std::uint64_t> ids;
+  for (auto const& pair : pairs) {
+    auto const refuse = [&](std::string cause, std::string remedy) {
+      fail({.thing = "preference to write",
+            .place = fmt::format("id {}", pair.id),
+            .cause = std::move(cause),
+            .remedy = std::move(remedy)});
+    };
+    if (!ids.insert(pair.id).second) refuse("the id is used twice", "Number the pairs");
+    if (!(pair.weight >= 0) || !std::isfinite(pair.weight))
+      refuse(fmt::format("its weight is {}", pair.weight), "Give weights that are finite and not negative");
+  }
+
   // Lines need the tensor file's name, which needs the tensors: they are gathered in a first pass.
   value_writer writer{
       .text = &options.text, .place = {}, .file = options.images_beside ? "unnamed" : "", .tensors = {}};

@@ -74,11 +74,11 @@ struct robust {
 struct hinge {
   /// The loss of one pair.
   [[nodiscard]] SYSDPO_HOST_DEVICE double value(double h, double beta) const {
-    return beta * h < 1 ? 1 - beta * h : 0;
+    return beta * h >= 1 ? 0 : 1 - beta * h;  // not a number where h is none
   }
   /// Its derivative by h.
   [[nodiscard]] SYSDPO_HOST_DEVICE double slope(double h, double beta) const {
-    return beta * h < 1 ? -beta : 0;
+    return beta * h >= 1 ? 0 : -beta;
   }
 };
 

@@ -2,6 +2,8 @@
 // enough to be trained to the optimum that the theory predicts.
 #pragma once
 
+#include <cmath>
+#include <string>
 #include <tuple>
 
 #include "sysdpo/op/embedding.hpp"
@@ -12,7 +14,7 @@ namespace sysdpo {
 
 /// `Model` has `logits(tape) → variable [contexts, categories]` and `Value` is a `category<N>`. The context
 /// of a row is its parents' categories read as a number, the first parent most significant; without parents
-/// it is 0.
+/// it is 0. `sample` asks for `probabilities()`, softmax of the logits on the host, row-major.
 template <class Model, class Value>
 struct tabular {
   using value = Value;
@@ -25,7 +27,7 @@ struct tabular {
   static constexpr bool accepts = (requires { Parents::categories; } && ...);
 
   /// log p(value | parents) = log softmax(logits[context])[value], [rows].
-  /// \throws error if a value or parent is no category of its type.
+  /// \throws error if a value or parent is no category of its type, or the table does not fit the types.
   template <class Backend, class T, class... Parents>
   static variable<Backend, T> log_prob(tape<Backend, T>& tape, auto& model, detail::no_options const&,
                                        std::span<scored_row<Value, Parents...> const> rows) {
@@ -38,19 +40,28 @@ struct tabular {
     auto const count = static_cast<index_t>(rows.size());
     auto logits =
         embedding(tape, model.logits(tape), tensor<Backend, std::int32_t>::from_host({count}, contexts));
+    check_width(logits.extents()[1]);
     return log_softmax_gather(tape, std::move(logits),
                               tensor<Backend, std::int32_t>::from_host({count}, targets),
                               logits_memory::consume);
   }
 
-  /// Draws by inversion of the cumulative distribution.
+  /// Draws by inversion of the cumulative distribution. \throws error if the table does not fit the types, or
+  /// gives no distribution.
   template <class... Parents>
   static drawn<Value> sample(auto& model, detail::no_options const&,
                              std::span<drawn_request<Parents...> const> requests) {
+    if constexpr (requires { model.config().categories; }) check_width(model.config().categories);
     auto const table = model.probabilities();
     drawn<Value> result;
     for (auto const& request : requests) {
-      auto const* const row = table.data() + context<Parents...>(request.parents) * Value::categories;
+      auto const at = context<Parents...>(request.parents);
+      auto const first = static_cast<std::size_t>(at) * Value::categories;
+      if (first + Value::categories > table.size())
+        fail({"tabular node", "context " + std::to_string(at),
+              "the table has " + std::to_string(table.size() / Value::categories) + " contexts",
+              "Configure a context for every combination of the parents' categories"});
+      auto const* const row = table.data() + first;
       auto const u = static_cast<double>(uniform_at(philox_stream(request.key), 0));
       double sum = 0;
       int category = 0;
@@ -58,6 +69,9 @@ struct tabular {
         sum += row[category];
         if (sum > u) break;
       }
+      if (std::isnan(sum))
+        fail({"tabular node", "context " + std::to_string(at),
+              "its logits give no distribution: NaN or infinity", "Check the model's weights"});
       result.values.push_back(category);
       result.valid.push_back(true);
     }
@@ -65,6 +79,12 @@ struct tabular {
   }
 
  private:
+  static void check_width(index_t categories) {
+    if (categories != Value::categories)
+      fail({"tabular node", "a table of " + std::to_string(categories) + " categories",
+            "the type has " + std::to_string(Value::categories), "Configure the model with as many"});
+  }
+
   template <class Category>
   static std::int32_t checked(int category) {
     if (category < 0 || category >= Category::categories)

@@ -44,6 +44,10 @@ class callback {
 
   /// Goes on from a state of `save_state`; called before a resumed training's first step.
   virtual void load_state(json_view const&) {}
+
+  /// Whether the state that was loaded is one in which the callback had ended the training: run again, it
+  /// does no step more.
+  [[nodiscard]] virtual bool has_ended() const { return false; }
 };
 
 /// Shows a progress bar with the loss and the accuracy.
@@ -162,8 +166,10 @@ class stop_early final : public callback {
   /// Counts validations without an improvement.
   bool on_step(training_event const& event) override {
     if (event.validated) waited_ = best_.improves(event, margin_) ? 0 : waited_ + 1;
-    return waited_ < patience_;
+    return !has_ended();
   }
+  /// Whether its patience is at an end.
+  [[nodiscard]] bool has_ended() const override { return waited_ >= patience_; }
 
   /// The best value and how long ago it was.
   [[nodiscard]] json save_state() const override {

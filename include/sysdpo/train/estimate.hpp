@@ -99,6 +99,8 @@ template <class Precision = precision<float>, class System, preference_link Link
   options.pairs_per_batch = std::ssize(batch);
   options.steps = 2;
   options.checkpoints.clear();
+  // Two steps on one batch come to a second visit, which the training may not.
+  if (options.loss.cached != nullptr && options.noise_visits == 0) options.noise_visits = 1;
   memory.reset_peak();
   trainer<System, planned, Precision, Link> training(policy, reference, policies, batch, options);
   training.take_step();

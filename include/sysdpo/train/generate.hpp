@@ -139,6 +139,10 @@ template <class System, class Backend, class Precision>
                                          generation_options<System> const& options = {}) {
   generated<System> result;
   for (auto const& request : requests) result.values.push_back(request.given);
+  for_each_node<System>([&](auto tag) {  // what is not drawn must not look as if it were
+    if (!options.keep.values[tag])
+      for (auto& values : result.values) get<typename decltype(tag)::node::name>(values) = {};
+  });
   result.valid.assign(requests.size(), true);
   auto const at_once = options.requests_at_once > 0 ? static_cast<std::size_t>(options.requests_at_once)
                                                     : std::max<std::size_t>(requests.size(), 1);

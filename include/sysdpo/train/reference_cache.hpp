@@ -94,6 +94,9 @@ template <class System, class Backend, class Precision>
                                                        policy_options<System> const& policies,
                                                        std::span<preference<System> const> pairs,
                                                        reference_cache_options const& options) {
+  if (options.pairs_per_batch < 1)
+    fail({"reference scores", fmt::format("pairs_per_batch = {}", options.pairs_per_batch),
+          "nothing would be scored", "Give at least 1"});
   reference_scores<System> scores(pairs, options.visits);
   string_map made_from = fingerprint_of(reference, policies, pairs);
   made_from["visits"] = std::to_string(options.visits);
@@ -133,8 +136,7 @@ template <class System, class Backend, class Precision>
     return scores;
   }
 
-  auto const batches =
-      (std::ssize(pairs) + options.pairs_per_batch - 1) / std::max<index_t>(options.pairs_per_batch, 1);
+  auto const batches = (std::ssize(pairs) + options.pairs_per_batch - 1) / options.pairs_per_batch;
   index_t passes = 0;
   each_scored([&](auto tag, std::string const&) { passes += static_cast<index_t>(scores.visits_of(tag)); });
   progress bar(options.title, passes * batches);

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <filesystem>
@@ -109,20 +110,18 @@ class trainer {
   /// of a resumed training take up their states first. \throws error if they are not those that the
   /// checkpoint has states of.
   index_t run(std::span<callback* const> listeners = {}) {
-    restore(listeners);
-    while (step_ < options_.steps) {
+    bool go_on = restore(listeners);
+    while (go_on && step_ < options_.steps) {
       auto metrics = take_step();
       auto const validated =
           options_.validate_every > 0 && !validation_.empty() && step_ % options_.validate_every == 0;
       if (validated)
         for (auto const& [name, value] : validate()) metrics["eval/" + name] = value;
-      bool go_on = true;
       for (auto* listener : listeners)
         go_on = listener->on_step(
                     {.step = step_, .steps = options_.steps, .validated = validated, .metrics = metrics}) &&
                 go_on;
       callback_states_ = states_of(listeners);
-      if (!go_on) break;
     }
     save_at_end();
     return step_;
@@ -223,6 +222,14 @@ class trainer {
     }
     check(options_.checkpoint_every > 0, "checkpoint_every", static_cast<double>(options_.checkpoint_every),
           "Leave `checkpoints` empty to keep none");
+    check(options_.validate_every >= 0, "validate_every", static_cast<double>(options_.validate_every),
+          "0 never validates");
+    check(options_.schedule.warmup_steps >= 0, "warmup_steps",
+          static_cast<double>(options_.schedule.warmup_steps), "0 starts at the full rate");
+    check(options_.schedule.final_factor >= 0 && options_.schedule.final_factor <= 1, "final_factor",
+          options_.schedule.final_factor, "Give a share of the rate, in [0, 1]");
+    for (auto const decay : options_.moving_averages.values)
+      check(decay >= 0 && decay < 1, "decay", decay, "0 keeps no average, 0.99 to 0.9999 are usual");
     for (auto const rate : options_.rates.values)
       check(rate >= 0 && std::isfinite(rate), "learning rate", rate,
             "Give rates that are finite and not negative");
@@ -322,9 +329,10 @@ class trainer {
     return states;
   }
 
-  /// Hands the states from the checkpoint to the callbacks, once.
-  void restore(std::span<callback* const> listeners) {
-    if (!std::exchange(is_resumed_, false)) return;
+  /// Hands the states from the checkpoint to the callbacks, once. False if one of them had ended the
+  /// training.
+  bool restore(std::span<callback* const> listeners) {
+    if (!std::exchange(is_resumed_, false)) return true;
     json_view const saved(callback_states_, "checkpoint", options_.checkpoints.string(), "/callbacks");
     auto const given = states_of(listeners).size();
     if (saved.size() != given)
@@ -334,12 +342,15 @@ class trainer {
     std::size_t next = 0;
     for (auto* listener : listeners)
       if (!listener->save_state().is_null()) listener->load_state(saved.at(next++));
+    return std::none_of(listeners.begin(), listeners.end(),
+                        [](auto const* listener) { return listener->has_ended(); });
   }
 
   /// Saves the state after the last step, which no step has examined yet.
   void save_at_end() {
     if (options_.checkpoints.empty() || step_ == saved_step_) return;
-    auto const batch = batch_at(step_ * options_.pairs_per_batch * options_.batches_per_step);
+    // The last step's pairs again: the next ones may ask for noise whose reference scores are not kept.
+    auto const batch = batch_at((step_ - 1) * options_.pairs_per_batch * options_.batches_per_step);
     auto const result = loss_->score(batch);
     if (!std::isfinite(metrics_of<System>(result, options_.loss).at("loss")))
       stop_unsound(first_unsound_node<System>(result), "log-ratio");
