@@ -151,6 +151,25 @@ inline canvas draw_sequences(std::span<strip_pair const> rows, int scale = 6) {
   return to;
 }
 
+/// Every attribute at its five levels, each in a scene that changes in nothing else: two columns of rows.
+inline canvas draw_attributes(int scale = 3) {
+  rgb const paper{250, 249, 246}, ink{52, 56, 64};
+  int const side = image_size * scale, gap = scale, margin = 2 * scale, label = 33 * scale;
+  int const rows = (attribute_count + 1) / 2, half = label + level_count * (side + gap) + 2 * gap;
+  canvas to(2 * margin + 2 * half, 2 * margin + rows * (side + gap) - gap, paper);
+  for (int a = 0; a < attribute_count; ++a) {
+    int const x = margin + a / rows * half, y = margin + a % rows * (side + gap);
+    draw_text(to, attributes[static_cast<std::size_t>(a)].name, x, y + side / 2 - 4, 1, ink);
+    random_stream random(static_cast<std::uint64_t>(a));
+    auto shown = natural_scene(a % place_count, random);
+    for (int level = 0; level < level_count; ++level) {
+      shown.level[static_cast<std::size_t>(a)] = level_value(level);
+      draw_picture(to, render(shown), x + label + level * (side + gap), y, scale);
+    }
+  }
+  return to;
+}
+
 /// `image` as a PNG file's bytes. Throws `sysdpo::error` if libpng cannot encode it.
 inline std::vector<std::uint8_t> encode_png(canvas const& image) {
   static_assert(sizeof(rgb) == 3);

@@ -361,13 +361,17 @@ inline std::string to_html(report_data const& report) {
   return html + "<footer>Written by the progression example of sysdpo.</footer></main></body></html>\n";
 }
 
-/// Writes report.json, report.html and sequences.png into `folder`, which must exist. Throws `sysdpo::error`
-/// if it cannot.
+/// Writes report.json, report.html, sequences.png and attributes.png into `folder`, which must exist. Throws
+/// `sysdpo::error` if it cannot.
 inline void write_report(std::filesystem::path const& folder, report_data const& report) {
-  auto const sequences = encode_png(draw_sequences(report.strips));
+  auto const draw = [&](char const* name, canvas const& picture) {
+    auto const bytes = encode_png(picture);
+    sysdpo::write_file(folder / name, std::as_bytes(std::span(bytes)));
+  };
   sysdpo::write_file(folder / "report.json", to_json(report).dump(2) + "\n");
   sysdpo::write_file(folder / "report.html", to_html(report));
-  sysdpo::write_file(folder / "sequences.png", std::as_bytes(std::span(sequences)));
+  draw("sequences.png", draw_sequences(report.strips));
+  draw("attributes.png", draw_attributes());
 }
 
 }  // namespace progression

@@ -158,14 +158,14 @@ TEST_CASE("Long logs are drawn as means of equal runs") {
   CHECK(points.front().x == 3.5);
 }
 
-TEST_CASE("A report is three files, or an error that names the folder") {
+TEST_CASE("A report is four files, or an error that names the folder") {
   auto const folder = std::filesystem::temp_directory_path() / "sysdpo_report_test";
   std::filesystem::remove_all(folder);
   CHECK_THROWS_WITH(write_report(folder, full_report()), Catch::Contains("sysdpo_report_test"));
   std::filesystem::create_directories(folder);
   write_report(folder, full_report());
-  CHECK(std::distance(std::filesystem::directory_iterator(folder), {}) == 3);
-  for (char const* name : {"report.json", "report.html", "sequences.png"})
+  CHECK(std::distance(std::filesystem::directory_iterator(folder), {}) == 4);
+  for (char const* name : {"report.json", "report.html", "sequences.png", "attributes.png"})
     CHECK(std::filesystem::file_size(folder / name) > 100);
   std::filesystem::remove_all(folder);
 }
