@@ -20,6 +20,8 @@
 #include <sysdpo/graph/type_list.hpp>
 #include <sysdpo/graph/value.hpp>
 
+#include <sysdpo/kernel/block.hpp>
+
 #include <sysdpo/backend/concept.hpp>
 #include <sysdpo/backend/cpu.hpp>
 #include <sysdpo/backend/cpu/add_noise.hpp>

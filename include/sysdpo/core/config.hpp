@@ -10,9 +10,24 @@
 
 #if defined(__CUDACC__)
 #define SYSDPO_HOST_DEVICE __host__ __device__
+#define SYSDPO_DEVICE __device__
 #else
 /// Marks functions that run on the host and, under nvcc, on the device too.
 #define SYSDPO_HOST_DEVICE
+/// Marks the bodies of kernels: device code under nvcc; elsewhere ordinary code, which the emulator runs.
+#define SYSDPO_DEVICE
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SYSDPO_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SYSDPO_ADDRESS_SANITIZER 1
+#endif
+#endif
+#ifndef SYSDPO_ADDRESS_SANITIZER
+/// 1 under the address sanitizer, which must be told of stacks that code makes itself.
+#define SYSDPO_ADDRESS_SANITIZER 0
 #endif
 
 #ifndef SYSDPO_WITH_ONEDNN
