@@ -20,7 +20,11 @@
 #include <sysdpo/graph/type_list.hpp>
 #include <sysdpo/graph/value.hpp>
 
+#include <sysdpo/kernel/add_noise.hpp>
 #include <sysdpo/kernel/block.hpp>
+#include <sysdpo/kernel/denoising_loss.hpp>
+#include <sysdpo/kernel/log_softmax_gather.hpp>
+#include <sysdpo/kernel/number.hpp>
 
 #include <sysdpo/backend/concept.hpp>
 #include <sysdpo/backend/cpu.hpp>
