@@ -21,10 +21,14 @@
 #include <sysdpo/graph/value.hpp>
 
 #include <sysdpo/kernel/add_noise.hpp>
+#include <sysdpo/kernel/attention.hpp>
+#include <sysdpo/kernel/attention_backward.hpp>
+#include <sysdpo/kernel/attention_layout.hpp>
 #include <sysdpo/kernel/block.hpp>
 #include <sysdpo/kernel/denoising_loss.hpp>
 #include <sysdpo/kernel/log_softmax_gather.hpp>
 #include <sysdpo/kernel/number.hpp>
+#include <sysdpo/kernel/tile.hpp>
 
 #include <sysdpo/backend/concept.hpp>
 #include <sysdpo/backend/cpu.hpp>

@@ -11,11 +11,14 @@
 #if defined(__CUDACC__)
 #define SYSDPO_HOST_DEVICE __host__ __device__
 #define SYSDPO_DEVICE __device__
+#define SYSDPO_UNROLL _Pragma("unroll")
 #else
 /// Marks functions that run on the host and, under nvcc, on the device too.
 #define SYSDPO_HOST_DEVICE
 /// Marks the bodies of kernels: device code under nvcc; elsewhere ordinary code, which the emulator runs.
 #define SYSDPO_DEVICE
+/// Before a loop over registers, whose numbers must be known while compiling.
+#define SYSDPO_UNROLL
 #endif
 
 #if defined(__SANITIZE_ADDRESS__)

@@ -142,7 +142,7 @@ SYSDPO_DEVICE void store(T* to, float const (&from)[N], bool accumulate = false)
 
 /// Whether N elements from row + i on can be loaded at once.
 template <int N, class T>
-[[nodiscard]] SYSDPO_DEVICE bool is_aligned(T const* row, int i) {
+[[nodiscard]] SYSDPO_HOST_DEVICE bool is_aligned(T const* row, int i) {
   constexpr std::uintptr_t bytes = sizeof(T) * N < 16 ? sizeof(T) * N : 16;
   return (reinterpret_cast<std::uintptr_t>(row) + static_cast<std::uintptr_t>(i) * sizeof(T)) % bytes == 0;
 }
@@ -163,6 +163,25 @@ SYSDPO_DEVICE void sweep(int thread, int begin, int end, int packed, Body&& body
   int const rest = packed + (end - packed) / N * N;
   for (int i = packed + thread * N; i < rest; i += Threads * N) body(i, width<N>{});
   for (int i = rest + thread; i < end; i += Threads) body(i, width<1>{});
+}
+
+/// Elements of an array that a block of `Threads` handles, one pack a thread; blocks_for counts the blocks.
+template <int Threads, int N>
+inline constexpr int span_of = Threads * N;
+template <int Threads, int N>
+[[nodiscard]] SYSDPO_HOST_DEVICE constexpr index_t blocks_for(index_t size) {
+  return ceil_divide(size, span_of<Threads, N>);
+}
+
+/// A block's span of an array of `size`: calls body(i, width<N>{}) for packs, which begin at multiples of N,
+/// or, where not `in_packs` and at the array's end, body(i, width<1>{}).
+template <int Threads, int N, class Block, class Body>
+SYSDPO_DEVICE void sweep_span(Block& block, index_t size, bool in_packs, Body&& body) {
+  auto const begin = block.index() * span_of<Threads, N>;
+  auto const left = size - begin;
+  int const count = left < span_of<Threads, N> ? static_cast<int>(left) : span_of<Threads, N>;
+  sweep<Threads, N>(block.thread(), 0, count, in_packs ? 0 : count,
+                    [&](int i, auto elements) { body(begin + i, elements); });
 }
 
 }  // namespace sysdpo::kernel
