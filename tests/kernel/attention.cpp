@@ -272,7 +272,8 @@ TEST_CASE("blocks of other sizes give the same attention", "[kernel]") {
   memory<bf16> y(std::ssize(given.q));
   memory<float> sums(158);
   REQUIRE(given.passes_forward(sysdpo::kernel::attention<bf16, 64, 1>{}, {}, y, sums));
-  REQUIRE(given.passes_forward(sysdpo::kernel::attention<bf16, 64, 8>{}, {}, y, sums));
+  REQUIRE(given.passes_forward(sysdpo::kernel::attention<bf16, 64, 8, 1>{}, {}, y, sums));
+  REQUIRE(given.passes_forward(sysdpo::kernel::attention<bf16, 64, 2, 3>{}, {}, y, sums));
 }
 
 TEMPLATE_TEST_CASE("each barrier of attention is needed", "[kernel]", float, bf16) {

@@ -42,6 +42,9 @@
 #if SYSDPO_ADDRESS_SANITIZER
 #include <sanitizer/common_interface_defs.h>
 #endif
+#if SYSDPO_THREAD_SANITIZER
+#include <sanitizer/tsan_interface.h>
+#endif
 
 namespace sysdpo {
 
@@ -103,12 +106,18 @@ class fiber {
     own_.uc_stack.ss_size = bytes;
     makecontext(&own_, &entry, 0);
 #endif
+#if SYSDPO_THREAD_SANITIZER
+    own_history_ = __tsan_create_fiber(0);
+#endif
   }
   ~fiber() {
     if (entered_) {  // lets the sanitizer forget the stack
       body_ = nullptr;
       resume();
     }
+#if SYSDPO_THREAD_SANITIZER
+    __tsan_destroy_fiber(own_history_);
+#endif
     munmap(memory_, bytes);
   }
   fiber(fiber const&) = delete;
@@ -126,6 +135,9 @@ class fiber {
     [[maybe_unused]] void* fake = nullptr;
 #if SYSDPO_ADDRESS_SANITIZER
     __sanitizer_start_switch_fiber(&fake, memory_, bytes);
+#elif SYSDPO_THREAD_SANITIZER
+    caller_history_ = __tsan_get_current_fiber();
+    __tsan_switch_to_fiber(own_history_, 0);
 #endif
     change(caller_, own_);
 #if SYSDPO_ADDRESS_SANITIZER
@@ -138,6 +150,8 @@ class fiber {
     [[maybe_unused]] void* fake = nullptr;
 #if SYSDPO_ADDRESS_SANITIZER
     __sanitizer_start_switch_fiber(body_ == nullptr ? nullptr : &fake, caller_stack_, caller_bytes_);
+#elif SYSDPO_THREAD_SANITIZER
+    __tsan_switch_to_fiber(caller_history_, 0);
 #endif
     change(own_, caller_);
 #if SYSDPO_ADDRESS_SANITIZER
@@ -175,6 +189,8 @@ class fiber {
   bool entered_ = false;
   [[maybe_unused]] void const* caller_stack_ = nullptr;
   [[maybe_unused]] std::size_t caller_bytes_ = 0;
+  [[maybe_unused]] void* own_history_ = nullptr;
+  [[maybe_unused]] void* caller_history_ = nullptr;
   inline static thread_local fiber* current_ = nullptr;
 };
 
@@ -472,22 +488,26 @@ void multiply(request const* lanes) {
 /// What a kernel's body sees of its block: kernel/block.hpp says what each member does.
 class emulated_block {
  public:
+  /// Thread `thread` of block `index`.
   emulated_block(emulated_detail::machine& machine, index_t index, int thread)
       : machine_(machine), index_(index), thread_(thread) {}
 
   [[nodiscard]] index_t index() const { return index_; }
   [[nodiscard]] int thread() const { return thread_; }
 
+  /// Waits for the block.
   void sync(int line = __builtin_LINE(), char const* file = __builtin_FILE()) {
     if (machine_.stops_at(file, line))
       machine_.wait(thread_, {.perform = nullptr, .name = "sync", .file = file, .line = line});
   }
+  /// Waits for the warp.
   void sync_warp(int line = __builtin_LINE(), char const* file = __builtin_FILE()) {
     if (machine_.stops_at(file, line))
       machine_.wait(thread_,
                     {.perform = &emulated_detail::meet, .name = "sync_warp", .file = file, .line = line});
   }
 
+  /// x of another lane.
   template <class T>
   [[nodiscard]] T shuffle_xor(T x, int mask, int line = __builtin_LINE(),
                               char const* file = __builtin_FILE()) {
@@ -505,19 +525,23 @@ class emulated_block {
 
   void copy_async(void* to, void const* from, int bytes) { machine_.copy(thread_, to, from, bytes); }
   void commit_copies() { machine_.commit(thread_); }
+  /// Waits for copies.
   void wait_copies(int pending, int line = __builtin_LINE(), char const* file = __builtin_FILE()) {
     if (machine_.stops_at(file, line)) machine_.wait_copies(thread_, pending);
   }
 
+  /// Four matrices from shared memory.
   void load_matrices(std::uint32_t (&to)[4], void const* row, int line = __builtin_LINE(),
                      char const* file = __builtin_FILE()) {
     load(to, row, 0, line, file);
   }
+  /// Their transposes.
   void load_matrices_transposed(std::uint32_t (&to)[4], void const* row, int line = __builtin_LINE(),
                                 char const* file = __builtin_FILE()) {
     load(to, row, 1, line, file);
   }
 
+  /// c += a·b.
   template <class T>
   void mma(T /*format*/, float (&c)[4], std::uint32_t const (&a)[4], std::uint32_t const (&b)[2],
            int line = __builtin_LINE(), char const* file = __builtin_FILE()) {

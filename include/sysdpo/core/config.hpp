@@ -23,14 +23,22 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SYSDPO_ADDRESS_SANITIZER 1
+#elif defined(__SANITIZE_THREAD__)
+#define SYSDPO_THREAD_SANITIZER 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define SYSDPO_ADDRESS_SANITIZER 1
+#elif __has_feature(thread_sanitizer)
+#define SYSDPO_THREAD_SANITIZER 1
 #endif
 #endif
 #ifndef SYSDPO_ADDRESS_SANITIZER
 /// 1 under the address sanitizer, which must be told of stacks that code makes itself.
 #define SYSDPO_ADDRESS_SANITIZER 0
+#endif
+#ifndef SYSDPO_THREAD_SANITIZER
+/// 1 under the thread sanitizer, likewise.
+#define SYSDPO_THREAD_SANITIZER 0
 #endif
 
 #ifndef SYSDPO_WITH_ONEDNN

@@ -31,6 +31,7 @@ struct row_part {
   index_t row;
   int begin, end;
 
+  /// The share of block `block` of rows of `size`.
   SYSDPO_DEVICE row_part(index_t block, int parts, int size) : row(block / parts) {
     auto const span = static_cast<index_t>(ceil_divide(ceil_divide(size, parts), N)) * N;
     auto const first = block % parts * span;

@@ -1,8 +1,8 @@
 // Attention, forward: y = softmax(scale · q·kᵀ)·v for each sequence and head, exact, with running maxima and
 // sums; log_sums keeps the log-sum-exp of each query's scores for the backward pass. A block takes 16 queries
-// a warp through all keys that they see, a tile at a time: while scores are computed, the tile's values are
-// on their way, and while values are added up, the next tile's keys. Layout: kernel/attention_layout.hpp. A
-// query that sees no key gives 0 and −∞. Nothing aliases.
+// a strip, one or two strips a warp, through all keys that they see, a tile at a time: while scores are
+// computed, the tile's values are on their way, and while values are added up, the next tile's keys. Layout:
+// kernel/attention_layout.hpp. A query that sees no key gives 0 and −∞. Nothing aliases.
 //
 // Bound by tensor cores: 4·d operations for each query and visible key.
 #pragma once
@@ -53,10 +53,10 @@ struct online_softmax {
 };
 
 /// D, a multiple of 16, is at least the head size: the least that the caller has is the fastest.
-template <class T, int D, int Warps = attention_warps<T, D>>
+template <class T, int D, int Warps = attention_warps<T, D>, int Strips = attention_strips<T, D>>
 struct attention {
   static constexpr int threads = Warps * warp_size;
-  static constexpr int query_tile = 16 * Warps;
+  static constexpr int query_tile = 16 * Strips * Warps;
   static constexpr int key_tile = attention_keys<T, D>;
 
   struct arguments {
@@ -103,20 +103,23 @@ struct attention {
     }
 
     int const lane = block.thread() % warp_size;
-    int const warp_row = block.thread() / warp_size * 16;
-    int const row[2] = {first + warp_row + lane / 4, first + warp_row + lane / 4 + 8};
+    int const warp_row = block.thread() / warp_size * 16 * Strips;
+    int const row = first + warp_row + lane / 4;  // and 8 rows below, and so on for each strip
     float const scale_log2 = layout.scale * 1.44269504F;
-    online_softmax softmax;
-    float out[D / 8][4] = {};
+    online_softmax softmax[Strips];
+    float out[Strips][D / 8][4] = {};
     for (int key = 0; key < keys; key += key_tile) {
       block.wait_copies(0);
       block.sync();  // the keys are here, and nobody needs the last values any more
       copy_tile<threads>(block, memory.v, v + key * k_stride, k_stride, keys - key, d);
       block.commit_copies();
 
-      float scores[key_tile / 8][4] = {};
+      float scores[Strips][key_tile / 8][4] = {};
       multiply_rows(block, scores, memory.q, warp_row, memory.k);
-      if (key + key_tile > at.visible(first + warp_row)) hide(at, row, key + lane % 4 * 2, scores);
+      if (key + key_tile > at.visible(first + warp_row)) {
+        SYSDPO_UNROLL
+        for (int s = 0; s < Strips; ++s) hide(at, row + 16 * s, key + lane % 4 * 2, scores[s]);
+      }
 
       block.wait_copies(0);
       block.sync();  // the values are here, and nobody needs the keys any more
@@ -125,27 +128,35 @@ struct attention {
                            d);
       block.commit_copies();
 
-      float correction[2];
-      softmax.advance(block, scores, scale_log2, correction);
       SYSDPO_UNROLL
-      for (int n = 0; n < D / 8; ++n) SYSDPO_UNROLL
-      for (int j = 0; j < 4; ++j) out[n][j] *= correction[j / 2];
+      for (int s = 0; s < Strips; ++s) {
+        float correction[2];
+        softmax[s].advance(block, scores[s], scale_log2, correction);
+        SYSDPO_UNROLL
+        for (int n = 0; n < D / 8; ++n) SYSDPO_UNROLL
+        for (int j = 0; j < 4; ++j) out[s][n][j] *= correction[j / 2];
+      }
       multiply_columns(block, out, scores, memory.v, 0);
     }
 
-    softmax.finish(block);
-    float factor[2];
-    SYSDPO_UNROLL
-    for (int half = 0; half < 2; ++half) {
-      factor[half] = softmax.sum[half] == 0 ? 0 : 1 / softmax.sum[half];
-      if (lane % 4 == 0 && row[half] < at.queries)
-        given.log_sums[at.query_row(layout, row[half])] =
-            softmax.sum[half] == 0 ? -infinity
-                                   : softmax.highest[half] * layout.scale + std::log(softmax.sum[half]);
-    }
     // The queries have been multiplied, by all lanes together: their tile is free.
-    store_rows(block, out, factor, memory.q, warp_row, given.y + at.query_row(layout, first + warp_row) * d,
-               q_stride, rows - warp_row, d, false);
+    SYSDPO_UNROLL
+    for (int s = 0; s < Strips; ++s) {
+      softmax[s].finish(block);
+      float factor[2];
+      SYSDPO_UNROLL
+      for (int half = 0; half < 2; ++half) {
+        float const sum = softmax[s].sum[half];
+        int const i = row + 16 * s + 8 * half;
+        factor[half] = sum == 0 ? 0 : 1 / sum;
+        if (lane % 4 == 0 && i < at.queries)
+          given.log_sums[at.query_row(layout, i)] =
+              sum == 0 ? -infinity : softmax[s].highest[half] * layout.scale + std::log(sum);
+      }
+      int const strip = warp_row + 16 * s;
+      store_rows(block, out[s], factor, memory.q, strip, given.y + at.query_row(layout, first + strip) * d,
+                 q_stride, rows - strip, d, false);
+    }
   }
 
  private:
@@ -155,11 +166,10 @@ struct attention {
 
   /// Scores of keys that their query does not see become −∞.
   template <int N>
-  static SYSDPO_DEVICE void hide(attention_place const& at, int const (&row)[2], int key,
-                                 float (&scores)[N][4]) {
+  static SYSDPO_DEVICE void hide(attention_place const& at, int row, int key, float (&scores)[N][4]) {
     SYSDPO_UNROLL
     for (int half = 0; half < 2; ++half) {
-      int const seen = at.visible(row[half]);
+      int const seen = at.visible(row + 8 * half);
       SYSDPO_UNROLL
       for (int n = 0; n < N; ++n) SYSDPO_UNROLL
       for (int j = 0; j < 2; ++j)

@@ -138,7 +138,7 @@ struct attention_backward_queries {
       seen[half] = there ? at.visible(row) : 0;
     }
 
-    float out[D / 8][4] = {};
+    float out[1][D / 8][4] = {};
     for (int key = 0; key < keys; key += key_tile) {
       int const buffer = key / key_tile % buffers;
       block.wait_copies(0);
@@ -146,16 +146,16 @@ struct attention_backward_queries {
       if (buffers == 2 && key + key_tile < keys) fetch(key + key_tile);
       block.commit_copies();
 
-      float scores[key_tile / 8][4] = {};
-      float slopes[key_tile / 8][4] = {};
+      float scores[1][key_tile / 8][4] = {};
+      float slopes[1][key_tile / 8][4] = {};
       multiply_rows(block, scores, memory.q, warp_row, memory.k[buffer]);
       multiply_rows(block, slopes, memory.dy, warp_row, memory.v[buffer]);
       SYSDPO_UNROLL
       for (int n = 0; n < key_tile / 8; ++n) SYSDPO_UNROLL
       for (int j = 0; j < 4; ++j) {
         bool const is_seen = key + 8 * n + lane % 4 * 2 + j % 2 < seen[j / 2];
-        float const p = fast_exp2(std::fma(scores[n][j], scale_log2, -log_sum[j / 2]));
-        slopes[n][j] = is_seen ? p * (slopes[n][j] - product[j / 2]) : 0;
+        float const p = fast_exp2(std::fma(scores[0][n][j], scale_log2, -log_sum[j / 2]));
+        slopes[0][n][j] = is_seen ? p * (slopes[0][n][j] - product[j / 2]) : 0;
       }
       multiply_columns(block, out, slopes, memory.k[buffer], 0);
       if (buffers == 1 && key + key_tile < keys) {
@@ -165,7 +165,7 @@ struct attention_backward_queries {
       }
     }
     float const factor[2] = {layout.scale, layout.scale};
-    store_rows(block, out, factor, memory.q, warp_row, given.dq + start + warp_row * q_stride, q_stride,
+    store_rows(block, out[0], factor, memory.q, warp_row, given.dq + start + warp_row * q_stride, q_stride,
                rows - warp_row, d, given.accumulate);
   }
 
@@ -266,8 +266,8 @@ struct attention_backward_keys {
       viewer[half] = key < at.keys ? at.first_viewer(key) : at.queries;
     }
 
-    float out_k[columns / 8][4] = {};
-    float out_v[columns / 8][4] = {};
+    float out_k[1][columns / 8][4] = {};
+    float out_v[1][columns / 8][4] = {};
     for (int step = 0; step < steps; ++step) {
       int const buffer = step % buffers;
       int const query = first_query + step % query_tiles * query_tile;
@@ -276,8 +276,8 @@ struct attention_backward_keys {
       if (buffers == 2 && step + 1 < steps) fetch(step + 1);
       block.commit_copies();
 
-      float scores[query_tile / 8][4] = {};
-      float slopes[query_tile / 8][4] = {};
+      float scores[1][query_tile / 8][4] = {};
+      float slopes[1][query_tile / 8][4] = {};
       multiply_rows(block, scores, memory.k, warp_row, memory.q[buffer]);
       multiply_rows(block, slopes, memory.v, warp_row, memory.dy[buffer]);
       SYSDPO_UNROLL
@@ -285,9 +285,9 @@ struct attention_backward_keys {
       for (int j = 0; j < 4; ++j) {
         int const i = 8 * n + lane % 4 * 2 + j % 2;
         bool const is_seen = query + i >= viewer[j / 2] && query + i < at.queries;
-        float const p = fast_exp2(std::fma(scores[n][j], scale_log2, -memory.log_sums[buffer][i]));
-        scores[n][j] = is_seen ? p : 0;
-        slopes[n][j] = is_seen ? p * (slopes[n][j] - memory.products[buffer][i]) : 0;
+        float const p = fast_exp2(std::fma(scores[0][n][j], scale_log2, -memory.log_sums[buffer][i]));
+        scores[0][n][j] = is_seen ? p : 0;
+        slopes[0][n][j] = is_seen ? p * (slopes[0][n][j] - memory.products[buffer][i]) : 0;
       }
       multiply_columns(block, out_v, scores, memory.dy[buffer], part * columns);
       multiply_columns(block, out_k, slopes, memory.q[buffer], part * columns);
@@ -303,10 +303,10 @@ struct attention_backward_keys {
     float const factor[2] = {layout.scale, layout.scale};
     float const one[2] = {1, 1};
     if (given.dk != nullptr)
-      store_rows(block, out_k, factor, memory.k, warp_row, given.dk + to, k_stride, rows - warp_row, wide,
+      store_rows(block, out_k[0], factor, memory.k, warp_row, given.dk + to, k_stride, rows - warp_row, wide,
                  given.accumulate_dk);
     if (given.dv != nullptr)
-      store_rows(block, out_v, one, memory.v, warp_row, given.dv + to, k_stride, rows - warp_row, wide,
+      store_rows(block, out_v[0], one, memory.v, warp_row, given.dv + to, k_stride, rows - warp_row, wide,
                  given.accumulate_dv);
   }
 

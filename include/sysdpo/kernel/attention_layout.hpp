@@ -27,10 +27,12 @@ struct attention_layout {
 /// One head of one sequence.
 struct attention_place {
   int sequence, head, key_head;
-  index_t q_begin, k_begin;  ///< its first query and its first key
+  index_t q_begin;  ///< its first query
+  index_t k_begin;  ///< its first key
   int queries, keys;
   bool causal;
 
+  /// Head `of_head` of sequence `of_sequence`.
   SYSDPO_DEVICE attention_place(attention_layout const& layout, int of_sequence, int of_head)
       : sequence(of_sequence),
         head(of_head),
@@ -58,16 +60,21 @@ struct attention_place {
   [[nodiscard]] SYSDPO_DEVICE index_t query_row(attention_layout const& layout, int i) const {
     return (q_begin + i) * layout.heads + head;
   }
+  /// The row of key j, counted in key heads.
   [[nodiscard]] SYSDPO_DEVICE index_t key_row(attention_layout const& layout, int j) const {
     return (k_begin + j) * layout.key_heads + key_head;
   }
 };
 
-/// Keys in a tile, and warps in a block, which have 16 rows each: what fits the shared memory of an sm_80
-/// (163 KiB) with four tiles.
+/// Keys in a tile: what fits the shared memory of an sm_80 (163 KiB) with four tiles.
 template <class T, int D>
 inline constexpr int attention_keys = static_cast<int>(sizeof(T)) * D > 512 ? 32 : 64;
+/// Warps in a block that has as many rows, 16 a warp.
 template <class T, int D>
 inline constexpr int attention_warps = attention_keys<T, D> / 16;
+
+/// Strips of 16 queries for each warp, forward: as many as its registers hold.
+template <class T, int D>
+inline constexpr int attention_strips = sizeof(T) == 2 && D <= 128 ? 2 : 1;
 
 }  // namespace sysdpo::kernel

@@ -17,10 +17,14 @@ namespace sysdpo::kernel {
 template <class T>
 inline constexpr int pack_width = 16 / static_cast<int>(sizeof(T));
 
+/// Infinity.
 inline constexpr float infinity = std::numeric_limits<float>::infinity();
 
+/// x, exactly.
 SYSDPO_DEVICE inline float to_float(float x) { return x; }
+/// x, exactly.
 SYSDPO_DEVICE inline float to_float(bf16 x) { return float(x); }
+/// x, exactly.
 SYSDPO_DEVICE inline float to_float(half x) {
 #if defined(__CUDA_ARCH__)
   float result;
@@ -70,6 +74,7 @@ SYSDPO_DEVICE inline float fast_exp2(float x) {
 #endif
 }
 
+/// 1 / √x.
 SYSDPO_DEVICE inline float fast_rsqrt(float x) {
 #if defined(__CUDA_ARCH__)
   return rsqrtf(x);
@@ -92,19 +97,39 @@ struct width {
 
 namespace detail {
 
-/// Bytes from one place to another by the widest instruction; both are aligned to it.
+/// A word of as many bytes, which a device loads and stores at once.
+#if defined(__CUDACC__)
 template <int Bytes>
-SYSDPO_DEVICE void copy_bytes(void* to, void const* from) {
-#if defined(__CUDA_ARCH__)
-  if constexpr (Bytes % 16 == 0) {
-    for (int i = 0; i < Bytes / 16; ++i) static_cast<uint4*>(to)[i] = static_cast<uint4 const*>(from)[i];
-  } else if constexpr (Bytes == 8) {
-    *static_cast<uint2*>(to) = *static_cast<uint2 const*>(from);
-  } else if constexpr (Bytes == 4) {
-    *static_cast<unsigned*>(to) = *static_cast<unsigned const*>(from);
-  } else {
-    static_assert(Bytes == 2);
-    *static_cast<unsigned short*>(to) = *static_cast<unsigned short const*>(from);
+using word_of = std::conditional_t<
+    Bytes == 16, uint4,
+    std::conditional_t<Bytes == 8, uint2, std::conditional_t<Bytes == 4, unsigned, unsigned short>>>;
+#endif
+
+/// Bytes of device memory to registers and back; aligned to the smaller of 16 bytes and theirs.
+template <int Bytes>
+SYSDPO_DEVICE void load_bytes(void* to, void const* from) {
+#if defined(__CUDACC__)
+  constexpr int size = Bytes < 16 ? Bytes : 16;
+  static_assert(Bytes % size == 0 && sizeof(word_of<size>) == size);
+  SYSDPO_UNROLL
+  for (int i = 0; i < Bytes; i += size) {
+    auto const word = *reinterpret_cast<word_of<size> const*>(static_cast<char const*>(from) + i);
+    std::memcpy(static_cast<char*>(to) + i, &word, size);
+  }
+#else
+  std::memcpy(to, from, Bytes);
+#endif
+}
+template <int Bytes>
+SYSDPO_DEVICE void store_bytes(void* to, void const* from) {
+#if defined(__CUDACC__)
+  constexpr int size = Bytes < 16 ? Bytes : 16;
+  static_assert(Bytes % size == 0 && sizeof(word_of<size>) == size);
+  SYSDPO_UNROLL
+  for (int i = 0; i < Bytes; i += size) {
+    word_of<size> word;
+    std::memcpy(&word, static_cast<char const*>(from) + i, size);
+    *reinterpret_cast<word_of<size>*>(static_cast<char*>(to) + i) = word;
   }
 #else
   std::memcpy(to, from, Bytes);
@@ -122,7 +147,7 @@ struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) pack {
 template <int N, class T>
 SYSDPO_DEVICE void load(float (&to)[N], T const* from) {
   detail::pack<T, N> raw;
-  detail::copy_bytes<static_cast<int>(sizeof(T)) * N>(&raw, from);
+  detail::load_bytes<static_cast<int>(sizeof(T)) * N>(&raw, from);
   for (int i = 0; i < N; ++i) to[i] = to_float(raw.element[i]);
 }
 
@@ -137,7 +162,7 @@ SYSDPO_DEVICE void store(T* to, float const (&from)[N], bool accumulate = false)
   } else {
     for (int i = 0; i < N; ++i) raw.element[i] = from_float<T>(from[i]);
   }
-  detail::copy_bytes<static_cast<int>(sizeof(T)) * N>(to, &raw);
+  detail::store_bytes<static_cast<int>(sizeof(T)) * N>(to, &raw);
 }
 
 /// Whether N elements from row + i on can be loaded at once.
@@ -165,9 +190,10 @@ SYSDPO_DEVICE void sweep(int thread, int begin, int end, int packed, Body&& body
   for (int i = rest + thread; i < end; i += Threads) body(i, width<1>{});
 }
 
-/// Elements of an array that a block of `Threads` handles, one pack a thread; blocks_for counts the blocks.
+/// Elements of an array that a block of `Threads` handles, one pack a thread.
 template <int Threads, int N>
 inline constexpr int span_of = Threads * N;
+/// Blocks that an array of `size` takes.
 template <int Threads, int N>
 [[nodiscard]] SYSDPO_HOST_DEVICE constexpr index_t blocks_for(index_t size) {
   return ceil_divide(size, span_of<Threads, N>);

@@ -69,11 +69,12 @@ SYSDPO_DEVICE void split(float first, float second, std::uint32_t* to) {
 
 }  // namespace detail
 
-/// What mma multiplies from the left, 16 × 16, and from the right, 16 × 8.
+/// What mma multiplies from the left, 16 × 16.
 template <class T>
 struct left_operand {
   std::uint32_t part[detail::terms<T>][4];
 };
+/// What it multiplies from the right, 16 × 8.
 template <class T>
 struct right_operand {
   std::uint32_t part[detail::terms<T>][2];
@@ -157,40 +158,49 @@ SYSDPO_DEVICE void multiply(Block& block, float (&c)[4], left_operand<T> const& 
   }
 }
 
-/// c [16, 8·N] += a·bᵀ for 16 rows of a, from `row` on, and the first 8·N rows of b.
-template <class Block, class T, int N, int RowsA, int RowsB, int Columns>
-SYSDPO_DEVICE void multiply_rows(Block& block, float (&c)[N][4], tile<T, RowsA, Columns> const& a, int row,
+/// c [16·S, 8·N] += a·bᵀ for 16·S rows of a, from `row` on, and the first 8·N rows of b. The more strips S a
+/// warp has, the less it reads of b for each product.
+template <class Block, class T, int S, int N, int RowsA, int RowsB, int Columns>
+SYSDPO_DEVICE void multiply_rows(Block& block, float (&c)[S][N][4], tile<T, RowsA, Columns> const& a, int row,
                                  tile<T, RowsB, Columns> const& b) {
   static_assert(N % 2 == 0 && 8 * N <= RowsB);
   SYSDPO_UNROLL
   for (int column = 0; column < Columns; column += 16) {
-    left_operand<T> left;
-    load_left(block, left, a, row, column);
+    left_operand<T> left[S];
+    SYSDPO_UNROLL
+    for (int s = 0; s < S; ++s) load_left(block, left[s], a, row + 16 * s, column);
     SYSDPO_UNROLL
     for (int n = 0; n < N; n += 2) {
       right_operand<T> right[2];
       load_right_rows(block, right, b, 8 * n, column);
-      multiply(block, c[n], left, right[0]);
-      multiply(block, c[n + 1], left, right[1]);
+      SYSDPO_UNROLL
+      for (int s = 0; s < S; ++s) {
+        multiply(block, c[s][n], left[s], right[0]);
+        multiply(block, c[s][n + 1], left[s], right[1]);
+      }
     }
   }
 }
 
-/// c [16, 8·N] += p·b for accumulators p [16, 8·K] and the first 8·K rows of b, columns from `column` on.
-template <class Block, class T, int N, int K, int Rows, int Columns>
-SYSDPO_DEVICE void multiply_columns(Block& block, float (&c)[N][4], float const (&p)[K][4],
+/// c [16·S, 8·N] += p·b for accumulators p [16·S, 8·K] and the first 8·K rows of b, columns from `column` on.
+template <class Block, class T, int S, int N, int K, int Rows, int Columns>
+SYSDPO_DEVICE void multiply_columns(Block& block, float (&c)[S][N][4], float const (&p)[S][K][4],
                                     tile<T, Rows, Columns> const& b, int column) {
   static_assert(N % 2 == 0 && K % 2 == 0 && 8 * K <= Rows);
   SYSDPO_UNROLL
   for (int k = 0; k < K; k += 2) {
-    left_operand<T> left;
-    convert(left, p[k], p[k + 1]);
+    left_operand<T> left[S];
+    SYSDPO_UNROLL
+    for (int s = 0; s < S; ++s) convert(left[s], p[s][k], p[s][k + 1]);
     SYSDPO_UNROLL
     for (int n = 0; n < N; n += 2) {
       right_operand<T> right[2];
       load_right(block, right, b, 8 * k, column + 8 * n);
-      multiply(block, c[n], left, right[0]);
-      multiply(block, c[n + 1], left, right[1]);
+      SYSDPO_UNROLL
+      for (int s = 0; s < S; ++s) {
+        multiply(block, c[s][n], left[s], right[0]);
+        multiply(block, c[s][n + 1], left[s], right[1]);
+      }
     }
   }
 }
