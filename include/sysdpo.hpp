@@ -29,6 +29,7 @@
 #include <sysdpo/kernel/denoising_loss.hpp>
 #include <sysdpo/kernel/embedding.hpp>
 #include <sysdpo/kernel/geglu.hpp>
+#include <sysdpo/kernel/gradient_clip.hpp>
 #include <sysdpo/kernel/group_norm.hpp>
 #include <sysdpo/kernel/log_softmax_gather.hpp>
 #include <sysdpo/kernel/number.hpp>

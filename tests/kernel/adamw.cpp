@@ -41,20 +41,21 @@ struct weights {
                          with_master ? master[i].data() : nullptr, size, blocks});
       blocks += adamw<T>::blocks_of(size);
     }
-    float const gradient_scale = 0.5F;
-    test::emulate<adamw<T>>({tensors.data(),
-                             static_cast<int>(w.size()),
-                             blocks,
-                             0.9F,
-                             0.99F,
-                             0.999F,
-                             0.02F,
-                             4,
-                             1e-8F,
-                             &gradient_scale,
-                             stochastic,
-                             {.seed = 1, .visit = number}},
-                            how);
+    memory<float> const gradient_scale(std::vector<float>{0.5F});
+    memory<adamw_tensor<T>> const there(tensors);
+    test::run<adamw<T>>({there.data(),
+                         static_cast<int>(w.size()),
+                         blocks,
+                         0.9F,
+                         0.99F,
+                         0.999F,
+                         0.02F,
+                         4,
+                         1e-8F,
+                         gradient_scale.data(),
+                         stochastic,
+                         {.seed = 1, .visit = number}},
+                        how);
   }
 };
 

@@ -23,12 +23,13 @@ TEMPLATE_TEST_CASE("noise has the CPU's bits, wherever its row begins", "[kernel
           streams.emplace_back(key);
           sysdpo::fill_normal(noise.emplace_back(static_cast<std::size_t>(size)), key);
         }
+        memory<philox_stream> const on_device(streams);
         memory<float> const signal(std::vector<float>{1, 0.8F, 0.6F, 0});
         memory<float> const deviation(std::vector<float>{0, 0.6F, 0.8F, 1});
         for (auto const wanted : {noise_target::none, noise_target::noise, noise_target::velocity}) {
           memory<TestType> noisy(rows * size), target(rows * size);
-          test::emulate<sysdpo::kernel::add_noise<TestType>>(
-              {z.data(), streams.data(), signal.data(), deviation.data(), rows, size, parts, noisy.data(),
+          test::run<sysdpo::kernel::add_noise<TestType>>(
+              {z.data(), on_device.data(), signal.data(), deviation.data(), rows, size, parts, noisy.data(),
                wanted == noise_target::none ? nullptr : target.data(), wanted},
               how);
           for (std::size_t r = 0; r < 4; ++r)

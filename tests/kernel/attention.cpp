@@ -71,7 +71,7 @@ struct problem {
 
   [[nodiscard]] bool passes_forward(auto kernel, emulation const& how, memory<T>& out,
                                     memory<float>& sums) const {
-    test::emulate<decltype(kernel)>({q.data(), k.data(), v.data(), layout(), out.data(), sums.data()}, how);
+    test::run<decltype(kernel)>({q.data(), k.data(), v.data(), layout(), out.data(), sums.data()}, how);
     for (std::size_t i = 0; i < log_sums.size(); ++i)
       if (!test::close(sums.at(i), log_sums[i], 2e-6 * (1 + largest_score))) return false;
     return agree("y", out, y);
@@ -83,16 +83,16 @@ struct problem {
     memory<float> sums(query_rows * is.heads), products(query_rows * is.heads);
     if (!passes_forward(sysdpo::kernel::attention<T, D>{}, how, out, sums)) return false;
 
-    test::emulate<sysdpo::kernel::attention_products<T>>(
+    test::run<sysdpo::kernel::attention_products<T>>(
         {out.data(), dy.data(), query_rows * is.heads, is.head_size, products.data()}, how);
     memory<T> gq(std::ssize(q)), gk(std::ssize(k)), gv(std::ssize(k));
     for (auto* const gradient : {&gq, &gk, &gv})
       for (std::size_t i = 0; accumulate && i < gradient->size(); ++i) (*gradient)[i] = T(1.0F);
-    test::emulate<sysdpo::kernel::attention_backward_queries<T, D>>(
+    test::run<sysdpo::kernel::attention_backward_queries<T, D>>(
         {q.data(), k.data(), v.data(), dy.data(), sums.data(), products.data(), layout(), gq.data(),
          accumulate},
         how);
-    test::emulate<sysdpo::kernel::attention_backward_keys<T, D>>(
+    test::run<sysdpo::kernel::attention_backward_keys<T, D>>(
         {q.data(), k.data(), v.data(), dy.data(), sums.data(), products.data(), layout(), gk.data(),
          gv.data(), accumulate, accumulate},
         how);
@@ -239,12 +239,11 @@ TEST_CASE("attention's gradients may be added, and left out", "[kernel]") {
   memory<bf16> y(std::ssize(given.q)), dk(std::ssize(given.k)), only_dk(std::ssize(given.k)),
       dv(std::ssize(given.k));
   memory<float> sums(140), products(140);
-  test::emulate<sysdpo::kernel::attention<bf16, 32>>(
+  test::run<sysdpo::kernel::attention<bf16, 32>>(
       {given.q.data(), given.k.data(), given.v.data(), given.layout(), y.data(), sums.data()});
-  test::emulate<sysdpo::kernel::attention_products<bf16>>(
-      {y.data(), given.dy.data(), 140, 32, products.data()});
+  test::run<sysdpo::kernel::attention_products<bf16>>({y.data(), given.dy.data(), 140, 32, products.data()});
   auto const backward = [&](bf16* to_k, bf16* to_v) {
-    test::emulate<sysdpo::kernel::attention_backward_keys<bf16, 32>>(
+    test::run<sysdpo::kernel::attention_backward_keys<bf16, 32>>(
         {given.q.data(), given.k.data(), given.v.data(), given.dy.data(), sums.data(), products.data(),
          given.layout(), to_k, to_v, false, false});
   };

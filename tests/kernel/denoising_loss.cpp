@@ -19,7 +19,7 @@ template <class T>
 struct problem {
   int size, parts;
   memory<T> p, reference, target;
-  std::vector<philox_stream> streams{};
+  memory<philox_stream> streams;
   memory<float> weight{std::vector<float>{0.5F, 1000, 3}};
   memory<float> dy{std::vector<float>{1, -0.25F, 2}};
   std::vector<double> goal{};  // of the streams
@@ -29,7 +29,8 @@ struct problem {
         parts(blocks),
         p(test::random_memory<T>(rows * count, 1, 1, shift)),
         reference(test::random_memory<T>(rows * count, 2, 1, shift)),
-        target(test::random_memory<T>(rows * count, 3, 1, shift)) {
+        target(test::random_memory<T>(rows * count, 3, 1, shift)),
+        streams(rows) {
     for (std::size_t i = 0; i < p.size(); ++i)
       reference[i] = T(static_cast<float>(p[i]) + 0.01F * static_cast<float>(reference[i]));
     for (std::uint32_t row = 0; row < rows; ++row) {
@@ -37,7 +38,7 @@ struct problem {
       std::vector<float> noise(static_cast<std::size_t>(size));
       sysdpo::fill_normal(noise, key);
       goal.insert(goal.end(), noise.begin(), noise.end());
-      streams.emplace_back(key);
+      streams[row] = philox_stream(key);
     }
   }
 
@@ -45,14 +46,14 @@ struct problem {
     memory<double> sums(rows * parts * 2);
     memory<float> log_ratios(rows), losses(rows);
     auto const* const goals = from_streams ? nullptr : target.data();
-    test::emulate<sysdpo::kernel::denoising_loss<T>>(
+    test::run<sysdpo::kernel::denoising_loss<T>>(
         {p.data(), reference.data(), goals, streams.data(), rows, size, parts, sums.data()}, how);
-    test::emulate<sysdpo::kernel::denoising_loss_end>(
+    test::run<sysdpo::kernel::denoising_loss_end>(
         {sums.data(), weight.data(), rows, size, parts, mean, log_ratios.data(), losses.data()}, how);
     auto gradient = test::random_memory<T>(rows * size, 8);
     auto const before = gradient;
     bool const accumulate = mean;
-    test::emulate<sysdpo::kernel::denoising_loss_backward<T>>(
+    test::run<sysdpo::kernel::denoising_loss_backward<T>>(
         {p.data(), goals, streams.data(), weight.data(), dy.data(), rows, size, parts, mean, 1,
          gradient.data(), accumulate},
         how);
@@ -100,13 +101,13 @@ TEST_CASE("a loss needs no reference, and its gradient has the other sign", "[ke
   problem<float> const given(50, 2);
   memory<double> sums(rows * 2 * 2);
   memory<float> log_ratios(rows), losses(rows), dp(rows * 50);
-  test::emulate<sysdpo::kernel::denoising_loss<float>>(
+  test::run<sysdpo::kernel::denoising_loss<float>>(
       {given.p.data(), nullptr, given.target.data(), nullptr, rows, 50, 2, sums.data()});
-  test::emulate<sysdpo::kernel::denoising_loss_end>(
+  test::run<sysdpo::kernel::denoising_loss_end>(
       {sums.data(), given.weight.data(), rows, 50, 2, false, log_ratios.data(), losses.data()});
-  test::emulate<sysdpo::kernel::denoising_loss_backward<float>>({given.p.data(), given.target.data(), nullptr,
-                                                                 given.weight.data(), given.dy.data(), rows,
-                                                                 50, 2, false, -1, dp.data(), false});
+  test::run<sysdpo::kernel::denoising_loss_backward<float>>({given.p.data(), given.target.data(), nullptr,
+                                                             given.weight.data(), given.dy.data(), rows, 50,
+                                                             2, false, -1, dp.data(), false});
   for (std::size_t r = 0; r < 3; ++r) {
     double loss = 0;
     for (std::size_t i = r * 50; i < r * 50 + 50; ++i) {

@@ -17,8 +17,8 @@ TEMPLATE_TEST_CASE("GEGLU and its gradient agree with their definition", "[kerne
         memory<TestType> y(rows * width);
         auto dx = test::random_memory<TestType>(rows * 2 * width, 3);
         auto const before = dx;
-        test::emulate<sysdpo::kernel::geglu<TestType>>({x.data(), rows, width, y.data()}, how);
-        test::emulate<sysdpo::kernel::geglu_backward<TestType>>(
+        test::run<sysdpo::kernel::geglu<TestType>>({x.data(), rows, width, y.data()}, how);
+        test::run<sysdpo::kernel::geglu_backward<TestType>>(
             {x.data(), dy.data(), rows, width, dx.data(), accumulate}, how);
         double const unit = 2 * test::rounding<TestType> + 1e-6;
         auto const w = static_cast<std::size_t>(width);

@@ -44,16 +44,16 @@ struct problem {
     for (auto* const gradient : {&dx, &dgamma, &dbeta})
       for (std::size_t i = 0; accumulate && i < gradient->size(); ++i) (*gradient)[i] = T(1.0F);
     double const before = accumulate ? 1 : 0;
-    test::emulate<k::group_norm_sums<T>>({x.data(), layout, sums.data()}, how);
-    test::emulate<k::group_norm_statistics<T>>(
-        {x.data(), gamma.data(), beta.data(), layout, sums.data(), 1e-5F}, how);
-    test::emulate<k::group_norm<T>>({x.data(), layout, is.silu, y.data()}, how);
-    test::emulate<k::group_norm_backward_sums<T>>({x.data(), dy.data(), layout, is.silu, sums.data()}, how);
-    test::emulate<k::group_norm_backward_statistics<T>>(
+    test::run<k::group_norm_sums<T>>({x.data(), layout, sums.data()}, how);
+    test::run<k::group_norm_statistics<T>>({x.data(), gamma.data(), beta.data(), layout, sums.data(), 1e-5F},
+                                           how);
+    test::run<k::group_norm<T>>({x.data(), layout, is.silu, y.data()}, how);
+    test::run<k::group_norm_backward_sums<T>>({x.data(), dy.data(), layout, is.silu, sums.data()}, how);
+    test::run<k::group_norm_backward_statistics<T>>(
         {gamma.data(), layout, sums.data(), image_sums.data(), tilts.data(), offsets.data()}, how);
-    test::emulate<k::group_norm_backward<T>>(
+    test::run<k::group_norm_backward<T>>(
         {x.data(), dy.data(), layout, is.silu, tilts.data(), offsets.data(), dx.data(), accumulate}, how);
-    test::emulate<k::column_sum<T>>(
+    test::run<k::column_sum<T>>(
         {image_sums.data(), is.images, is.channels, dgamma.data(), dbeta.data(), accumulate, accumulate},
         how);
 

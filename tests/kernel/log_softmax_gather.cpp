@@ -55,13 +55,13 @@ struct problem {
   [[nodiscard]] bool passes(emulation const& how) const {
     memory<float> log_probs(rows), log_sums(rows), entropies(rows), dy(rows);
     memory<std::int32_t> tops(rows);
-    test::emulate<sysdpo::kernel::log_softmax_gather<T, Threads>>(
+    test::run<sysdpo::kernel::log_softmax_gather<T, Threads>>(
         {logits.data(), targets.data(), rows, vocabulary, log_probs.data(), log_sums.data(), entropies.data(),
          tops.data()},
         how);
     for (std::size_t i = 0; i < dy.size(); ++i) dy[i] = static_cast<float>(i % 3) - 0.5F;
     memory<T> gradient(logits);
-    test::emulate<sysdpo::kernel::log_softmax_gather_backward<T, Threads>>(
+    test::run<sysdpo::kernel::log_softmax_gather_backward<T, Threads>>(
         {gradient.data(), targets.data(), log_sums.data(), dy.data(), nullptr, 0, rows, vocabulary, 3,
          gradient.data(), false},
         how);
@@ -126,9 +126,9 @@ TEST_CASE("a logit that is NaN makes its row NaN, and no other", "[kernel]") {
   auto const bad = GENERATE(0U, 77U, 299U);
   given.logits[bad] = std::nanf("");
   memory<float> log_probs(2), log_sums(2);
-  test::emulate<sysdpo::kernel::log_softmax_gather<float, 64>>({given.logits.data(), given.targets.data(), 2,
-                                                                300, log_probs.data(), log_sums.data(),
-                                                                nullptr, nullptr});
+  test::run<sysdpo::kernel::log_softmax_gather<float, 64>>({given.logits.data(), given.targets.data(), 2, 300,
+                                                            log_probs.data(), log_sums.data(), nullptr,
+                                                            nullptr});
   REQUIRE(std::isnan(log_sums[0]));
   REQUIRE(std::isnan(log_probs[0]));
   REQUIRE(std::isfinite(log_sums[1]));
@@ -144,15 +144,15 @@ TEST_CASE("gradients of sequences reach their rows, and may be added", "[kernel]
   int const vocabulary = 21;
   problem<float, 32> const given(rows, vocabulary, 1);
   memory<float> log_probs(rows), log_sums(rows);
-  test::emulate<sysdpo::kernel::log_softmax_gather<float, 32>>({given.logits.data(), given.targets.data(),
-                                                                rows, vocabulary, log_probs.data(),
-                                                                log_sums.data(), nullptr, nullptr});
+  test::run<sysdpo::kernel::log_softmax_gather<float, 32>>({given.logits.data(), given.targets.data(), rows,
+                                                            vocabulary, log_probs.data(), log_sums.data(),
+                                                            nullptr, nullptr});
   memory<std::int32_t> const offsets(std::vector<std::int32_t>{0, 0, 1, 5, 5, 5, 9, 9});
   memory<float> const dy(std::vector<float>{100, 2, -3, 100, 100, 0, 100});
   for (bool const accumulate : {false, true}) {
     auto gradient = test::random_memory<float>(rows * vocabulary, 5);
     auto const before = gradient;
-    test::emulate<sysdpo::kernel::log_softmax_gather_backward<float, 32>>(
+    test::run<sysdpo::kernel::log_softmax_gather_backward<float, 32>>(
         {given.logits.data(), given.targets.data(), log_sums.data(), dy.data(), offsets.data(), 7, rows,
          vocabulary, 1, gradient.data(), accumulate});
     for (std::size_t n = 0; n < 9; ++n) {
@@ -173,7 +173,7 @@ TEST_CASE("sequences are summed, empty ones to 0", "[kernel]") {
   memory<std::int32_t> const offsets(std::vector<std::int32_t>{0, 0, 1, 8, 141, 700, 700});
   test::check_barriers([&](emulation const& how) {
     memory<float> sums(6);
-    test::emulate<sysdpo::kernel::sequence_sum>({values.data(), offsets.data(), 6, sums.data()}, how);
+    test::run<sysdpo::kernel::sequence_sum>({values.data(), offsets.data(), 6, sums.data()}, how);
     for (std::size_t s = 0; s < 6; ++s) {
       double expected = 0;
       for (auto i = offsets[s]; i < offsets[s + 1]; ++i) expected += values.at(static_cast<std::size_t>(i));

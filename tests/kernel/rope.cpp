@@ -23,10 +23,9 @@ TEMPLATE_TEST_CASE("rotary embedding turns pairs, and back", "[kernel]", float, 
       memory<TestType> y(rows * heads * d);
       auto const turn = [&](memory<TestType> const& from, int direction, memory<TestType> const& to,
                             bool add) {
-        test::emulate<sysdpo::kernel::rope<TestType>>(
-            {from.data(), positions.data(), cosines.data(), sines.data(), rows, heads, d, direction,
-             to.data(), add},
-            how);
+        test::run<sysdpo::kernel::rope<TestType>>({from.data(), positions.data(), cosines.data(),
+                                                   sines.data(), rows, heads, d, direction, to.data(), add},
+                                                  how);
       };
       turn(x, 1, y, false);
       double const unit = 2 * test::rounding<TestType> + 1e-6;
@@ -49,7 +48,7 @@ TEST_CASE("rotary embedding adds where asked", "[kernel]") {
   memory<std::int32_t> const positions(std::vector<std::int32_t>{0});
   memory<float> const cosines(std::vector<float>{0.6F}), sines(std::vector<float>{0.8F});
   memory<float> const x(std::vector<float>{1, 2}), y(std::vector<float>{10, 20});
-  test::emulate<sysdpo::kernel::rope<float>>(
+  test::run<sysdpo::kernel::rope<float>>(
       {x.data(), positions.data(), cosines.data(), sines.data(), 1, 1, 2, 1, y.data(), true});
   REQUIRE(y[0] == Approx(10 + 0.6 - 1.6));
   REQUIRE(y[1] == Approx(20 + 1.2 + 0.8));

@@ -36,15 +36,15 @@ struct problem {
       for (std::size_t i = 0; accumulate && i < gradient->size(); ++i) (*gradient)[i] = T(1.0F);
     double const before = accumulate ? 1 : 0;
     memory<float> means(rows), scales(rows), sums(index_t{2} * parts * width);
-    test::emulate<k::row_norm<Kind, T>>({x.data(), gamma.data(), layer ? beta.data() : nullptr, rows, width,
-                                         1e-5F, y.data(), layer ? means.data() : nullptr, scales.data()},
-                                        how);
-    test::emulate<k::row_norm_backward<Kind, T>>(
+    test::run<k::row_norm<Kind, T>>({x.data(), gamma.data(), layer ? beta.data() : nullptr, rows, width,
+                                     1e-5F, y.data(), layer ? means.data() : nullptr, scales.data()},
+                                    how);
+    test::run<k::row_norm_backward<Kind, T>>(
         {x.data(), gamma.data(), means.data(), scales.data(), dy.data(), rows, width, dx.data(), accumulate},
         how);
-    test::emulate<k::row_norm_gain_backward<Kind, T>>(
+    test::run<k::row_norm_gain_backward<Kind, T>>(
         {x.data(), means.data(), scales.data(), dy.data(), rows, width, parts, sums.data()}, how);
-    test::emulate<k::column_sum<T>>(
+    test::run<k::column_sum<T>>(
         {sums.data(), parts, width, dgamma.data(), layer ? dbeta.data() : nullptr, accumulate, accumulate},
         how);
 

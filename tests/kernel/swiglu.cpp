@@ -21,8 +21,8 @@ TEMPLATE_TEST_CASE("SwiGLU and its gradients agree with their definition", "[ker
         memory<TestType> y(size), dgate(size);
         auto dup = test::random_memory<TestType>(size, 4);
         auto const before = dup;
-        test::emulate<sysdpo::kernel::swiglu<TestType>>({gate.data(), up.data(), size, y.data()}, how);
-        test::emulate<sysdpo::kernel::swiglu_backward<TestType>>(
+        test::run<sysdpo::kernel::swiglu<TestType>>({gate.data(), up.data(), size, y.data()}, how);
+        test::run<sysdpo::kernel::swiglu_backward<TestType>>(
             {gate.data(), up.data(), dy.data(), size, dgate.data(), dup.data(), false, true}, how);
         double const unit = 2 * test::rounding<TestType> + 1e-6;
         for (std::size_t i = 0; i < y.size(); ++i) {
@@ -39,7 +39,7 @@ TEST_CASE("SwiGLU leaves out what nobody wants", "[kernel]") {
   auto const x = test::random_memory<float>(40, 1);
   memory<float> dgate(40), dup(40), alone(40);
   auto const run = [&](float* to_gate, float* to_up) {
-    test::emulate<sysdpo::kernel::swiglu_backward<float>>(
+    test::run<sysdpo::kernel::swiglu_backward<float>>(
         {x.data(), x.data(), x.data(), 40, to_gate, to_up, false, false});
   };
   run(dgate.data(), dup.data());

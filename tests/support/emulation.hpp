@@ -18,18 +18,56 @@
 #include <vector>
 
 #include "support/catch.hpp"
-#include "sysdpo/backend/emulated.hpp"
 #include "sysdpo/core/philox.hpp"
 #include "sysdpo/kernel/number.hpp"
+
+#if defined(__CUDACC__)
+#include "sysdpo/backend/cuda.cuh"
+#else
+#include "sysdpo/backend/emulated.hpp"
+#endif
 
 namespace test {
 
 using sysdpo::bf16;
-using sysdpo::emulate;
-using sysdpo::emulation;
 using sysdpo::half;
 using sysdpo::index_t;
+
+#if defined(__CUDACC__)
+enum class thread_order { in_order, reversed, seeded };
+struct emulation {
+  thread_order order = thread_order::in_order;
+  std::uint64_t seed = 0;
+};
+
+/// Launches the kernel and waits.
+template <class Kernel>
+void run(typename Kernel::arguments const& arguments, emulation const& /*how*/ = {}) {
+  sysdpo::launch<Kernel>(arguments, nullptr);
+  sysdpo::check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+}
+
+/// Memory that host and device see.
+inline void* take_memory(std::size_t bytes) {
+  void* result = nullptr;
+  sysdpo::check_cuda(cudaMallocManaged(&result, bytes + 1), "cudaMallocManaged");
+  return result;
+}
+inline void give_memory(void* memory) { (void)cudaFree(memory); }
+#else
+using sysdpo::emulation;
 using sysdpo::thread_order;
+
+/// Emulates the kernel.
+template <class Kernel>
+void run(typename Kernel::arguments const& arguments, emulation const& how = {}) {
+  sysdpo::emulate<Kernel>(arguments, how);
+}
+
+inline constexpr std::align_val_t memory_alignment{128};
+inline void* take_memory(std::size_t bytes) { return ::operator new(bytes, memory_alignment); }
+inline void give_memory(void* memory) { ::operator delete(memory, memory_alignment); }
+#endif
 
 /// In order, reversed, and three orders drawn from seeds.
 inline std::vector<emulation> const all_orders{{.order = thread_order::in_order},
@@ -43,7 +81,7 @@ template <class T>
 class memory {
  public:
   explicit memory(index_t size, index_t shift = 0)
-      : base_(::operator new(static_cast<std::size_t>(size + shift) * sizeof(T), alignment)),
+      : base_(take_memory(static_cast<std::size_t>(size + shift) * sizeof(T))),
         size_(static_cast<std::size_t>(size)),
         shift_(static_cast<std::size_t>(shift)) {
     std::memset(base_, 0xff, (size_ + shift_) * sizeof(T));
@@ -56,7 +94,7 @@ class memory {
     std::memcpy(base_, other.base_, (size_ + shift_) * sizeof(T));
   }
   memory& operator=(memory const&) = delete;
-  ~memory() { ::operator delete(base_, alignment); }
+  ~memory() { give_memory(base_); }
 
   [[nodiscard]] T* data() const { return static_cast<T*>(base_) + shift_; }
   [[nodiscard]] std::size_t size() const { return size_; }
@@ -73,8 +111,6 @@ class memory {
   }
 
  private:
-  static constexpr std::align_val_t alignment{128};
-
   void* base_;
   std::size_t size_, shift_;
 };
@@ -107,6 +143,10 @@ inline bool close(double x, double expected, double tolerance) {
 /// part of a barrier's file and line excuse it.
 template <class Passes>
 void check_barriers(Passes&& passes, std::vector<std::string> const& may_survive = {}) {
+#if defined(__CUDACC__)
+  (void)may_survive;
+  for (int i = 0; i < 5; ++i) REQUIRE(passes(emulation{}));
+#else
   std::set<sysdpo::barrier_site> sites;
   for (auto how : all_orders) {
     how.seen = &sites;
@@ -129,6 +169,7 @@ void check_barriers(Passes&& passes, std::vector<std::string> const& may_survive
     for (auto const& text : may_survive) excused = excused || place.find(text) != std::string::npos;
     REQUIRE((fails || excused));
   }
+#endif
 }
 
 }  // namespace test

@@ -20,23 +20,21 @@ struct online_softmax {
   /// Turns scores into e^(score·scale − maximum) and gives what earlier sums must be multiplied by.
   template <class Block, int N>
   SYSDPO_DEVICE void advance(Block& block, float (&scores)[N][4], float scale_log2, float (&correction)[2]) {
-    SYSDPO_UNROLL
-    for (int half = 0; half < 2; ++half) {
+    SYSDPO_UNROLL for (int half = 0; half < 2; ++half) {
       float top = highest[half];
-      SYSDPO_UNROLL
-      for (int n = 0; n < N; ++n) top = larger(larger(top, scores[n][2 * half]), scores[n][2 * half + 1]);
+      SYSDPO_UNROLL for (int n = 0; n < N; ++n)
+        top = larger(larger(top, scores[n][2 * half]), scores[n][2 * half + 1]);
       top = larger(top, block.shuffle_xor(top, 1));
       top = larger(top, block.shuffle_xor(top, 2));
       float const base = top == -infinity ? 0 : top * scale_log2;
       correction[half] = fast_exp2(std::fma(highest[half], scale_log2, -base));
       highest[half] = top;
       float total = 0;
-      SYSDPO_UNROLL
-      for (int n = 0; n < N; ++n) SYSDPO_UNROLL
-      for (int j = 2 * half; j < 2 * half + 2; ++j) {
-        scores[n][j] = fast_exp2(std::fma(scores[n][j], scale_log2, -base));
-        total += scores[n][j];
-      }
+      SYSDPO_UNROLL for (int n = 0; n < N; ++n) SYSDPO_UNROLL
+        for (int j = 2 * half; j < 2 * half + 2; ++j) {
+          scores[n][j] = fast_exp2(std::fma(scores[n][j], scale_log2, -base));
+          total += scores[n][j];
+        }
       sum[half] = sum[half] * correction[half] + total;
     }
   }
@@ -44,8 +42,7 @@ struct online_softmax {
   /// The whole rows' sums; of no use for another advance().
   template <class Block>
   SYSDPO_DEVICE void finish(Block& block) {
-    SYSDPO_UNROLL
-    for (int half = 0; half < 2; ++half) {
+    SYSDPO_UNROLL for (int half = 0; half < 2; ++half) {
       sum[half] += block.shuffle_xor(sum[half], 1);
       sum[half] += block.shuffle_xor(sum[half], 2);
     }
@@ -117,8 +114,8 @@ struct attention {
       float scores[Strips][key_tile / 8][4] = {};
       multiply_rows(block, scores, memory.q, warp_row, memory.k);
       if (key + key_tile > at.visible(first + warp_row)) {
-        SYSDPO_UNROLL
-        for (int s = 0; s < Strips; ++s) hide(at, row + 16 * s, key + lane % 4 * 2, scores[s]);
+        SYSDPO_UNROLL for (int s = 0; s < Strips; ++s)
+          hide(at, row + 16 * s, key + lane % 4 * 2, scores[s]);
       }
 
       block.wait_copies(0);
@@ -128,24 +125,20 @@ struct attention {
                            d);
       block.commit_copies();
 
-      SYSDPO_UNROLL
-      for (int s = 0; s < Strips; ++s) {
+      SYSDPO_UNROLL for (int s = 0; s < Strips; ++s) {
         float correction[2];
         softmax[s].advance(block, scores[s], scale_log2, correction);
-        SYSDPO_UNROLL
-        for (int n = 0; n < D / 8; ++n) SYSDPO_UNROLL
-        for (int j = 0; j < 4; ++j) out[s][n][j] *= correction[j / 2];
+        SYSDPO_UNROLL for (int n = 0; n < D / 8; ++n) SYSDPO_UNROLL
+          for (int j = 0; j < 4; ++j) out[s][n][j] *= correction[j / 2];
       }
       multiply_columns(block, out, scores, memory.v, 0);
     }
 
     // The queries have been multiplied, by all lanes together: their tile is free.
-    SYSDPO_UNROLL
-    for (int s = 0; s < Strips; ++s) {
+    SYSDPO_UNROLL for (int s = 0; s < Strips; ++s) {
       softmax[s].finish(block);
       float factor[2];
-      SYSDPO_UNROLL
-      for (int half = 0; half < 2; ++half) {
+      SYSDPO_UNROLL for (int half = 0; half < 2; ++half) {
         float const sum = softmax[s].sum[half];
         int const i = row + 16 * s + 8 * half;
         factor[half] = sum == 0 ? 0 : 1 / sum;
@@ -167,13 +160,11 @@ struct attention {
   /// Scores of keys that their query does not see become −∞.
   template <int N>
   static SYSDPO_DEVICE void hide(attention_place const& at, int row, int key, float (&scores)[N][4]) {
-    SYSDPO_UNROLL
-    for (int half = 0; half < 2; ++half) {
+    SYSDPO_UNROLL for (int half = 0; half < 2; ++half) {
       int const seen = at.visible(row + 8 * half);
-      SYSDPO_UNROLL
-      for (int n = 0; n < N; ++n) SYSDPO_UNROLL
-      for (int j = 0; j < 2; ++j)
-        if (key + 8 * n + j >= seen) scores[n][2 * half + j] = -infinity;
+      SYSDPO_UNROLL for (int n = 0; n < N; ++n) SYSDPO_UNROLL
+        for (int j = 0; j < 2; ++j)
+          if (key + 8 * n + j >= seen) scores[n][2 * half + j] = -infinity;
     }
   }
 };

@@ -129,8 +129,7 @@ struct attention_backward_queries {
     float log_sum[2];
     float product[2];
     int seen[2];
-    SYSDPO_UNROLL
-    for (int half = 0; half < 2; ++half) {
+    SYSDPO_UNROLL for (int half = 0; half < 2; ++half) {
       int const row = first + warp_row + lane / 4 + 8 * half;
       bool const there = row < at.queries;
       log_sum[half] = there ? given.log_sums[at.query_row(layout, row)] * detail::log2_e : 0;
@@ -150,13 +149,12 @@ struct attention_backward_queries {
       float slopes[1][key_tile / 8][4] = {};
       multiply_rows(block, scores, memory.q, warp_row, memory.k[buffer]);
       multiply_rows(block, slopes, memory.dy, warp_row, memory.v[buffer]);
-      SYSDPO_UNROLL
-      for (int n = 0; n < key_tile / 8; ++n) SYSDPO_UNROLL
-      for (int j = 0; j < 4; ++j) {
-        bool const is_seen = key + 8 * n + lane % 4 * 2 + j % 2 < seen[j / 2];
-        float const p = fast_exp2(std::fma(scores[0][n][j], scale_log2, -log_sum[j / 2]));
-        slopes[0][n][j] = is_seen ? p * (slopes[0][n][j] - product[j / 2]) : 0;
-      }
+      SYSDPO_UNROLL for (int n = 0; n < key_tile / 8; ++n) SYSDPO_UNROLL
+        for (int j = 0; j < 4; ++j) {
+          bool const is_seen = key + 8 * n + lane % 4 * 2 + j % 2 < seen[j / 2];
+          float const p = fast_exp2(std::fma(scores[0][n][j], scale_log2, -log_sum[j / 2]));
+          slopes[0][n][j] = is_seen ? p * (slopes[0][n][j] - product[j / 2]) : 0;
+        }
       multiply_columns(block, out, slopes, memory.k[buffer], 0);
       if (buffers == 1 && key + key_tile < keys) {
         block.sync();  // nobody needs this tile any more
@@ -260,8 +258,7 @@ struct attention_backward_keys {
     int const warp_row = block.thread() / warp_size * 16;
     float const scale_log2 = layout.scale * detail::log2_e;
     int viewer[2];  // the first query that sees the lane's keys
-    SYSDPO_UNROLL
-    for (int half = 0; half < 2; ++half) {
+    SYSDPO_UNROLL for (int half = 0; half < 2; ++half) {
       int const key = first + warp_row + lane / 4 + 8 * half;
       viewer[half] = key < at.keys ? at.first_viewer(key) : at.queries;
     }
@@ -280,15 +277,14 @@ struct attention_backward_keys {
       float slopes[1][query_tile / 8][4] = {};
       multiply_rows(block, scores, memory.k, warp_row, memory.q[buffer]);
       multiply_rows(block, slopes, memory.v, warp_row, memory.dy[buffer]);
-      SYSDPO_UNROLL
-      for (int n = 0; n < query_tile / 8; ++n) SYSDPO_UNROLL
-      for (int j = 0; j < 4; ++j) {
-        int const i = 8 * n + lane % 4 * 2 + j % 2;
-        bool const is_seen = query + i >= viewer[j / 2] && query + i < at.queries;
-        float const p = fast_exp2(std::fma(scores[0][n][j], scale_log2, -memory.log_sums[buffer][i]));
-        scores[0][n][j] = is_seen ? p : 0;
-        slopes[0][n][j] = is_seen ? p * (slopes[0][n][j] - memory.products[buffer][i]) : 0;
-      }
+      SYSDPO_UNROLL for (int n = 0; n < query_tile / 8; ++n) SYSDPO_UNROLL
+        for (int j = 0; j < 4; ++j) {
+          int const i = 8 * n + lane % 4 * 2 + j % 2;
+          bool const is_seen = query + i >= viewer[j / 2] && query + i < at.queries;
+          float const p = fast_exp2(std::fma(scores[0][n][j], scale_log2, -memory.log_sums[buffer][i]));
+          scores[0][n][j] = is_seen ? p : 0;
+          slopes[0][n][j] = is_seen ? p * (slopes[0][n][j] - memory.products[buffer][i]) : 0;
+        }
       multiply_columns(block, out_v, scores, memory.dy[buffer], part * columns);
       multiply_columns(block, out_k, slopes, memory.q[buffer], part * columns);
       if (buffers == 1 && step + 1 < steps) {

@@ -111,8 +111,7 @@ SYSDPO_DEVICE void load_bytes(void* to, void const* from) {
 #if defined(__CUDACC__)
   constexpr int size = Bytes < 16 ? Bytes : 16;
   static_assert(Bytes % size == 0 && sizeof(word_of<size>) == size);
-  SYSDPO_UNROLL
-  for (int i = 0; i < Bytes; i += size) {
+  SYSDPO_UNROLL for (int i = 0; i < Bytes; i += size) {
     auto const word = *reinterpret_cast<word_of<size> const*>(static_cast<char const*>(from) + i);
     std::memcpy(static_cast<char*>(to) + i, &word, size);
   }
@@ -125,8 +124,7 @@ SYSDPO_DEVICE void store_bytes(void* to, void const* from) {
 #if defined(__CUDACC__)
   constexpr int size = Bytes < 16 ? Bytes : 16;
   static_assert(Bytes % size == 0 && sizeof(word_of<size>) == size);
-  SYSDPO_UNROLL
-  for (int i = 0; i < Bytes; i += size) {
+  SYSDPO_UNROLL for (int i = 0; i < Bytes; i += size) {
     word_of<size> word;
     std::memcpy(&word, static_cast<char const*>(from) + i, size);
     *reinterpret_cast<word_of<size>*>(static_cast<char*>(to) + i) = word;

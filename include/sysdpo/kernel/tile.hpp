@@ -54,8 +54,7 @@ SYSDPO_DEVICE std::uint32_t pair_of(float first, float second) {
 template <class T, int Stride>
 SYSDPO_DEVICE void split(float first, float second, std::uint32_t* to) {
   if constexpr (std::is_same_v<T, float>) {
-    SYSDPO_UNROLL
-    for (int term = 0; term < 3; ++term) {
+    SYSDPO_UNROLL for (int term = 0; term < 3; ++term) {
       auto const x = from_float<bf16>(first);
       auto const y = from_float<bf16>(second);
       to[term * Stride] = x.bits | static_cast<std::uint32_t>(y.bits) << 16;
@@ -88,8 +87,7 @@ SYSDPO_DEVICE void load_left(Block& block, left_operand<T>& to, tile<T, Rows, Co
   if constexpr (sizeof(T) == 2) {
     block.load_matrices(to.part[0], from.row(row + lane % 16) + column + lane / 16 * 8);
   } else {
-    SYSDPO_UNROLL
-    for (int i = 0; i < 4; ++i) {
+    SYSDPO_UNROLL for (int i = 0; i < 4; ++i) {
       auto const* const x = from.row(row + lane / 4 + i % 2 * 8) + column + lane % 4 * 2 + i / 2 * 8;
       detail::split<T, 4>(x[0], x[1], &to.part[0][i]);
     }
@@ -104,11 +102,10 @@ SYSDPO_DEVICE void load_right_rows(Block& block, right_operand<T> (&to)[2],
   if constexpr (sizeof(T) == 2) {
     std::uint32_t matrices[4];
     block.load_matrices(matrices, from.row(row + lane % 8 + lane / 16 * 8) + column + lane / 8 % 2 * 8);
-    SYSDPO_UNROLL
-    for (int i = 0; i < 4; ++i) to[i / 2].part[0][i % 2] = matrices[i];
+    SYSDPO_UNROLL for (int i = 0; i < 4; ++i)
+      to[i / 2].part[0][i % 2] = matrices[i];
   } else {
-    SYSDPO_UNROLL
-    for (int i = 0; i < 4; ++i) {
+    SYSDPO_UNROLL for (int i = 0; i < 4; ++i) {
       auto const* const x = from.row(row + lane / 4 + i / 2 * 8) + column + lane % 4 * 2 + i % 2 * 8;
       detail::split<T, 2>(x[0], x[1], &to[i / 2].part[0][i % 2]);
     }
@@ -123,11 +120,10 @@ SYSDPO_DEVICE void load_right(Block& block, right_operand<T> (&to)[2], tile<T, R
   if constexpr (sizeof(T) == 2) {
     std::uint32_t matrices[4];
     block.load_matrices_transposed(matrices, from.row(row + lane % 16) + column + lane / 16 * 8);
-    SYSDPO_UNROLL
-    for (int i = 0; i < 4; ++i) to[i / 2].part[0][i % 2] = matrices[i];
+    SYSDPO_UNROLL for (int i = 0; i < 4; ++i)
+      to[i / 2].part[0][i % 2] = matrices[i];
   } else {
-    SYSDPO_UNROLL
-    for (int i = 0; i < 4; ++i) {
+    SYSDPO_UNROLL for (int i = 0; i < 4; ++i) {
       auto const* const x = from.row(row + lane % 4 * 2 + i % 2 * 8) + column + lane / 4 + i / 2 * 8;
       detail::split<T, 2>(x[0], x[from.stride], &to[i / 2].part[0][i % 2]);
     }
@@ -150,10 +146,9 @@ SYSDPO_DEVICE void multiply(Block& block, float (&c)[4], left_operand<T> const& 
   if constexpr (sizeof(T) == 2) {
     block.mma(T{}, c, a.part[0], b.part[0]);
   } else {
-    SYSDPO_UNROLL
-    for (int order = 2; order >= 0; --order) {  // of the terms' sizes: 2^−8 to its power
-      SYSDPO_UNROLL
-      for (int i = 0; i <= order; ++i) block.mma(bf16{}, c, a.part[order - i], b.part[i]);
+    SYSDPO_UNROLL for (int order = 2; order >= 0; --order) {  // of the terms' sizes: 2^−8 to its power
+      SYSDPO_UNROLL for (int i = 0; i <= order; ++i)
+        block.mma(bf16{}, c, a.part[order - i], b.part[i]);
     }
   }
 }
@@ -164,17 +159,14 @@ template <class Block, class T, int S, int N, int RowsA, int RowsB, int Columns>
 SYSDPO_DEVICE void multiply_rows(Block& block, float (&c)[S][N][4], tile<T, RowsA, Columns> const& a, int row,
                                  tile<T, RowsB, Columns> const& b) {
   static_assert(N % 2 == 0 && 8 * N <= RowsB);
-  SYSDPO_UNROLL
-  for (int column = 0; column < Columns; column += 16) {
+  SYSDPO_UNROLL for (int column = 0; column < Columns; column += 16) {
     left_operand<T> left[S];
-    SYSDPO_UNROLL
-    for (int s = 0; s < S; ++s) load_left(block, left[s], a, row + 16 * s, column);
-    SYSDPO_UNROLL
-    for (int n = 0; n < N; n += 2) {
+    SYSDPO_UNROLL for (int s = 0; s < S; ++s)
+      load_left(block, left[s], a, row + 16 * s, column);
+    SYSDPO_UNROLL for (int n = 0; n < N; n += 2) {
       right_operand<T> right[2];
       load_right_rows(block, right, b, 8 * n, column);
-      SYSDPO_UNROLL
-      for (int s = 0; s < S; ++s) {
+      SYSDPO_UNROLL for (int s = 0; s < S; ++s) {
         multiply(block, c[s][n], left[s], right[0]);
         multiply(block, c[s][n + 1], left[s], right[1]);
       }
@@ -187,17 +179,14 @@ template <class Block, class T, int S, int N, int K, int Rows, int Columns>
 SYSDPO_DEVICE void multiply_columns(Block& block, float (&c)[S][N][4], float const (&p)[S][K][4],
                                     tile<T, Rows, Columns> const& b, int column) {
   static_assert(N % 2 == 0 && K % 2 == 0 && 8 * K <= Rows);
-  SYSDPO_UNROLL
-  for (int k = 0; k < K; k += 2) {
+  SYSDPO_UNROLL for (int k = 0; k < K; k += 2) {
     left_operand<T> left[S];
-    SYSDPO_UNROLL
-    for (int s = 0; s < S; ++s) convert(left[s], p[s][k], p[s][k + 1]);
-    SYSDPO_UNROLL
-    for (int n = 0; n < N; n += 2) {
+    SYSDPO_UNROLL for (int s = 0; s < S; ++s)
+      convert(left[s], p[s][k], p[s][k + 1]);
+    SYSDPO_UNROLL for (int n = 0; n < N; n += 2) {
       right_operand<T> right[2];
       load_right(block, right, b, 8 * k, column + 8 * n);
-      SYSDPO_UNROLL
-      for (int s = 0; s < S; ++s) {
+      SYSDPO_UNROLL for (int s = 0; s < S; ++s) {
         multiply(block, c[s][n], left[s], right[0]);
         multiply(block, c[s][n + 1], left[s], right[1]);
       }
@@ -216,13 +205,12 @@ SYSDPO_DEVICE void store_rows(Block& block, float const (&c)[N][4], float const 
   constexpr int n = pack_width<T>;
   constexpr int packs = 8 * N / n;
   int const lane = block.thread() % warp_size;
-  SYSDPO_UNROLL
-  for (int i = 0; i < N; ++i) SYSDPO_UNROLL
-  for (int half = 0; half < 2; ++half) {
-    auto* const x = through.row(row + lane / 4 + 8 * half) + 8 * i + lane % 4 * 2;
-    x[0] = from_float<T>(c[i][2 * half] * factor[half]);
-    x[1] = from_float<T>(c[i][2 * half + 1] * factor[half]);
-  }
+  SYSDPO_UNROLL for (int i = 0; i < N; ++i) SYSDPO_UNROLL
+    for (int half = 0; half < 2; ++half) {
+      auto* const x = through.row(row + lane / 4 + 8 * half) + 8 * i + lane % 4 * 2;
+      x[0] = from_float<T>(c[i][2 * half] * factor[half]);
+      x[1] = from_float<T>(c[i][2 * half + 1] * factor[half]);
+    }
   block.sync_warp();
   for (int i = lane; i < 16 * packs; i += warp_size) {
     int const j = i / packs;
