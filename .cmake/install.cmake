@@ -4,7 +4,8 @@ include(GNUInstallDirs)
 
 # Header-only, hence the same for every architecture: share/cmake, not lib/cmake.
 set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/sysdpo)
-install(TARGETS sysdpo EXPORT sysdpo FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(TARGETS sysdpo EXPORT sysdpo FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILE_SET cuda_headers
+                                     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT sysdpo NAMESPACE sysdpo:: FILE sysdpo_targets.cmake DESTINATION ${package_dir})
 configure_package_config_file(.cmake/sysdpo-config.cmake.in ${PROJECT_BINARY_DIR}/sysdpo-config.cmake
                               INSTALL_DESTINATION ${package_dir})

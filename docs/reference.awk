@@ -9,6 +9,14 @@ head { print "/// \\endverbatim"; head = 0 }
 /^  \};/ { indent = "  " }
 /^\};/ { indent = "" }
 /^ +\/\/\/ / { documented = 1; print; next }
+/^  template <class Block>$/ {  # a kernel's body
+  template = $0
+  getline
+  if (/ operator\(\)\(Block& /) print "  /// What each thread does."
+  print template
+}
+/^  static index_t blocks\(arguments const&.*\{$/ { print "  /// How many blocks work on them." }
+/^  struct (arguments|shared) \{$/ { print (/arguments/ ? "  /// Operands and sizes, as the kernel's comment has them." : "  /// A block's shared memory.") }
 /^ +template <.*>$/ { print; next }
 !documented && indent != "" && $0 ~ "^" indent "[A-Za-z~[].*(;|\\{.*\\})$" {
   plain = "  ///< &nbsp;"

@@ -20,6 +20,24 @@
 #include <sysdpo/graph/type_list.hpp>
 #include <sysdpo/graph/value.hpp>
 
+#include <sysdpo/kernel/adamw.hpp>
+#include <sysdpo/kernel/add_noise.hpp>
+#include <sysdpo/kernel/attention.hpp>
+#include <sysdpo/kernel/attention_backward.hpp>
+#include <sysdpo/kernel/attention_layout.hpp>
+#include <sysdpo/kernel/block.hpp>
+#include <sysdpo/kernel/denoising_loss.hpp>
+#include <sysdpo/kernel/embedding.hpp>
+#include <sysdpo/kernel/geglu.hpp>
+#include <sysdpo/kernel/gradient_clip.hpp>
+#include <sysdpo/kernel/group_norm.hpp>
+#include <sysdpo/kernel/log_softmax_gather.hpp>
+#include <sysdpo/kernel/number.hpp>
+#include <sysdpo/kernel/rope.hpp>
+#include <sysdpo/kernel/row_norm.hpp>
+#include <sysdpo/kernel/swiglu.hpp>
+#include <sysdpo/kernel/tile.hpp>
+
 #include <sysdpo/backend/concept.hpp>
 #include <sysdpo/backend/cpu.hpp>
 #include <sysdpo/backend/cpu/add_noise.hpp>

@@ -47,8 +47,28 @@ sysdpo::variable<Backend, T> twice_the_gradient(sysdpo::tape<Backend, T>& tape,
                      });
 }
 
+/// Sends back a gradient that is no number.
+template <class Backend, class T>
+sysdpo::variable<Backend, T> no_gradient(sysdpo::tape<Backend, T>& tape,
+                                         sysdpo::variable<Backend, T> const& x) {
+  return tape.record(x.value().clone(), {x},
+                     [d = sysdpo::gradient_of(x)](sysdpo::array_view<T const> upstream) {
+                       auto const sink = d.sink();
+                       sysdpo::implement<sysdpo::add_op, Backend>::backward(upstream, sink);
+                       if (sink) sink.data[0] = std::numeric_limits<T>::quiet_NaN();
+                     });
+}
+
 /// The tabular policy with one fault.
-enum class fault { wrong_gradient, unnormalised, sees_other_rows, draws_at_random, other_sampler, too_few };
+enum class fault {
+  wrong_gradient,
+  no_gradient,
+  unnormalised,
+  sees_other_rows,
+  draws_at_random,
+  other_sampler,
+  too_few
+};
 template <fault Fault>
 struct faulty {
   using value = category<3>;
@@ -70,6 +90,8 @@ struct faulty {
     static int calls = 0;
     if constexpr (Fault == fault::wrong_gradient)
       return twice_the_gradient(tape, right);
+    else if constexpr (Fault == fault::no_gradient)
+      return no_gradient(tape, right);
     else if constexpr (Fault == fault::unnormalised)
       return sysdpo::scale(tape, right, 2.0);
     else if constexpr (Fault == fault::sees_other_rows)
@@ -140,6 +162,7 @@ TEST_CASE("A sound tabular policy passes every check", "[audit]") {
 
 TEST_CASE("Each fault is found by the check that is about it", "[audit]") {
   CHECK(failures<faulty<fault::wrong_gradient>>() == names{"gradient"});
+  CHECK(failures<faulty<fault::no_gradient>>().front() == "gradient");
   CHECK(failures<faulty<fault::unnormalised>>() == names{"probabilities"});
   CHECK(failures<faulty<fault::other_sampler>>() == names{"normalisation"});
   CHECK(failures<faulty<fault::sees_other_rows>>().front() == "rows");

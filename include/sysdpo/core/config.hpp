@@ -10,9 +10,35 @@
 
 #if defined(__CUDACC__)
 #define SYSDPO_HOST_DEVICE __host__ __device__
+#define SYSDPO_DEVICE __device__
+#define SYSDPO_UNROLL _Pragma("unroll")
 #else
 /// Marks functions that run on the host and, under nvcc, on the device too.
 #define SYSDPO_HOST_DEVICE
+/// Marks the bodies of kernels: device code under nvcc; elsewhere ordinary code, which the emulator runs.
+#define SYSDPO_DEVICE
+/// Before a loop over registers, whose numbers must be known while compiling.
+#define SYSDPO_UNROLL
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SYSDPO_ADDRESS_SANITIZER 1
+#elif defined(__SANITIZE_THREAD__)
+#define SYSDPO_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SYSDPO_ADDRESS_SANITIZER 1
+#elif __has_feature(thread_sanitizer)
+#define SYSDPO_THREAD_SANITIZER 1
+#endif
+#endif
+#ifndef SYSDPO_ADDRESS_SANITIZER
+/// 1 under the address sanitizer, which must be told of stacks that code makes itself.
+#define SYSDPO_ADDRESS_SANITIZER 0
+#endif
+#ifndef SYSDPO_THREAD_SANITIZER
+/// 1 under the thread sanitizer, likewise.
+#define SYSDPO_THREAD_SANITIZER 0
 #endif
 
 #ifndef SYSDPO_WITH_ONEDNN

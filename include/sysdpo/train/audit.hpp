@@ -320,7 +320,7 @@ class node_audit {
         scale += std::abs(upstream[i] * slopes[i]);
       }
       any = any || numeric != 0;
-      if (std::abs(analytic - numeric) > options_.tolerance * (scale + std::abs(analytic) + 1e-3))
+      if (!(std::abs(analytic - numeric) <= options_.tolerance * (scale + std::abs(analytic) + 1e-3)))
         what = fmt::format(
             "along a direction of '{}' the tape says {:.6g}, finite differences {:.6g}; check the backward "
             "functions on its way, and that no value leaves the tape in between",
@@ -411,7 +411,7 @@ class node_audit {
         square += x * x / count;
       }
       auto const error = std::sqrt(std::max(square - mean * mean, 0.0) / count);
-      if (std::abs(mean) > 5 * error + 1e-7)
+      if (!(std::abs(mean) <= 5 * error + 1e-7))
         what = fmt::format(
             "over {} of the policy's own samples the mean of d log p along '{}' is {:.4g} +- {:.2g}, and "
             "must be "

@@ -1,0 +1,105 @@
+// AdamW over many tensors in one launch. Moments are float. Weights of 16 bits have a master copy in float,
+// or are rounded up or down at random so that the mean is right (stochastic rounding): small steps are not
+// lost. Bound by memory.
+#pragma once
+
+#include "sysdpo/core/philox.hpp"
+#include "sysdpo/kernel/number.hpp"
+
+namespace sysdpo::kernel {
+
+/// One tensor's arrays, all [size].
+template <class T>
+struct adamw_tensor {
+  T* w;
+  T const* g;
+  float* m;
+  float* v;
+  float* master;  ///< the weights in float, of which w is the rounded copy; or null
+  index_t size;
+  index_t first_block;  ///< the sum of adamw<T>::blocks_of over the tensors before
+};
+
+/// m ← β₁m + (1−β₁)·s·g, v ← β₂v + (1−β₂)(s·g)², w ← w·keep − rate·m / (√(v·root) + ε), with keep = 1 −
+/// rate₀·decay, rate = rate₀ / (1 − β₁ᵗ), root = 1 / (1 − β₂ᵗ); s is `*gradient_scale`, or 1 where that is
+/// null.
+template <class T>
+struct adamw {
+  static constexpr int threads = 256;
+  struct arguments {
+    adamw_tensor<T> const* tensors;
+    int count;
+    index_t total_blocks;
+    float beta1, beta2, keep, rate, root, epsilon;
+    float const* gradient_scale;
+    bool stochastic;  ///< rounding where there is no master copy; of bf16 alone
+    draw_key key;     ///< of the rounding: another one for each step
+  };
+  using shared = nothing_shared;
+
+  static index_t blocks_of(index_t size) { return blocks_for<threads, 4>(size); }
+  static index_t blocks(arguments const& given) { return given.total_blocks; }
+
+  template <class Block>
+  SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& /*memory*/) const {
+    int low = 0;
+    int high = given.count;
+    while (high - low > 1) {
+      int const middle = (low + high) / 2;
+      (given.tensors[middle].first_block <= block.index() ? low : high) = middle;
+    }
+    auto const tensor = given.tensors[low];
+    auto const begin = (block.index() - tensor.first_block) * span_of<threads, 4>;
+    auto const left = tensor.size - begin;
+    int const count = left < span_of<threads, 4> ? static_cast<int>(left) : span_of<threads, 4>;
+    bool const aligned = is_aligned<4>(tensor.w, 0) && is_aligned<4>(tensor.g, 0) &&
+                         is_aligned<4>(tensor.m, 0) && is_aligned<4>(tensor.v, 0) &&
+                         is_aligned<4>(tensor.master, 0);
+    float const scale = given.gradient_scale == nullptr ? 1 : *given.gradient_scale;
+    auto key = given.key;
+    key.node = static_cast<std::uint32_t>(low);
+    philox_stream const stream(key);
+    sweep<threads, 4>(block.thread(), 0, count, aligned ? 0 : count, [&](int offset, auto size) {
+      auto const i = begin + offset;
+      float w[size.value];
+      float g[size.value];
+      float m[size.value];
+      float v[size.value];
+      if (tensor.master != nullptr)
+        load(w, tensor.master + i);
+      else
+        load(w, tensor.w + i);
+      load(g, tensor.g + i);
+      load(m, tensor.m + i);
+      load(v, tensor.v + i);
+      for (int j = 0; j < size.value; ++j) {
+        float const gradient = g[j] * scale;
+        m[j] = given.beta1 * m[j] + (1 - given.beta1) * gradient;
+        v[j] = given.beta2 * v[j] + (1 - given.beta2) * gradient * gradient;
+        w[j] = w[j] * given.keep - given.rate * m[j] / (std::sqrt(v[j] * given.root) + given.epsilon);
+      }
+      store(tensor.m + i, m);
+      store(tensor.v + i, v);
+      if (tensor.master != nullptr)
+        store(tensor.master + i, w);
+      else if constexpr (std::is_same_v<T, bf16>)
+        if (given.stochastic) round_at_random(stream, i, w);
+      store(tensor.w + i, w);
+    });
+  }
+
+ private:
+  /// Numbers become such that bf16 holds: the one above with the probability that makes the mean right.
+  template <int N>
+  static SYSDPO_DEVICE void round_at_random(philox_stream const& stream, index_t i, float (&w)[N]) {
+    auto const words = stream.block(static_cast<std::uint32_t>(i / 4));
+    for (int j = 0; j < N; ++j) {
+      auto const bits = std::bit_cast<std::uint32_t>(w[j]);
+      if ((bits & 0x7f800000U) == 0x7f800000U) continue;  // not finite
+      auto const random = words.word[(i + j) % 4] >> 16;
+      w[j] = std::bit_cast<float>((bits + random) & 0xffff0000U);
+    }
+  }
+};
+
+}  // namespace sysdpo::kernel

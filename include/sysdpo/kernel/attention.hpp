@@ -1,0 +1,172 @@
+// Attention, forward: y = softmax(scale · q·kᵀ)·v for each sequence and head, exact, with running maxima and
+// sums; log_sums keeps the log-sum-exp of each query's scores for the backward pass. A block takes 16 queries
+// a strip, one or two strips a warp, through all keys that they see, a tile at a time: while scores are
+// computed, the tile's values are on their way, and while values are added up, the next tile's keys. Layout:
+// kernel/attention_layout.hpp. A query that sees no key gives 0 and −∞. Nothing aliases.
+//
+// Bound by tensor cores: 4·d operations for each query and visible key.
+#pragma once
+
+#include "sysdpo/kernel/attention_layout.hpp"
+#include "sysdpo/kernel/tile.hpp"
+
+namespace sysdpo::kernel {
+
+/// The running maximum and sum of a lane's two rows of scores.
+struct online_softmax {
+  float highest[2] = {-infinity, -infinity};
+  float sum[2] = {0, 0};  ///< of this lane's columns, relative to `highest`
+
+  /// Turns scores into e^(score·scale − maximum) and gives what earlier sums must be multiplied by.
+  template <class Block, int N>
+  SYSDPO_DEVICE void advance(Block& block, float (&scores)[N][4], float scale_log2, float (&correction)[2]) {
+    SYSDPO_UNROLL for (int half = 0; half < 2; ++half) {
+      float top = highest[half];
+      SYSDPO_UNROLL for (int n = 0; n < N; ++n)
+        top = larger(larger(top, scores[n][2 * half]), scores[n][2 * half + 1]);
+      top = larger(top, block.shuffle_xor(top, 1));
+      top = larger(top, block.shuffle_xor(top, 2));
+      float const base = top == -infinity ? 0 : top * scale_log2;
+      correction[half] = fast_exp2(std::fma(highest[half], scale_log2, -base));
+      highest[half] = top;
+      float total = 0;
+      SYSDPO_UNROLL for (int n = 0; n < N; ++n) SYSDPO_UNROLL
+        for (int j = 2 * half; j < 2 * half + 2; ++j) {
+          scores[n][j] = fast_exp2(std::fma(scores[n][j], scale_log2, -base));
+          total += scores[n][j];
+        }
+      sum[half] = sum[half] * correction[half] + total;
+    }
+  }
+
+  /// The whole rows' sums; of no use for another advance().
+  template <class Block>
+  SYSDPO_DEVICE void finish(Block& block) {
+    SYSDPO_UNROLL for (float& row : sum) {
+      row += block.shuffle_xor(row, 1);
+      row += block.shuffle_xor(row, 2);
+    }
+  }
+};
+
+/// D, a multiple of 16, is at least the head size: the least that the caller has is the fastest.
+template <class T, int D, int Warps = attention_warps<T, D>, int Strips = attention_strips<T, D>>
+struct attention {
+  static constexpr int threads = Warps * warp_size;
+  static constexpr int query_tile = 16 * Strips * Warps;
+  static constexpr int key_tile = attention_keys<T, D>;
+
+  struct arguments {
+    T const* q;
+    T const* k;
+    T const* v;
+    attention_layout layout;
+    T* y;
+    float* log_sums;
+  };
+  struct shared {
+    tile<T, query_tile, D> q;
+    tile<T, key_tile, D> k;
+    tile<T, key_tile, D> v;
+  };
+
+  static index_t blocks(arguments const& given) {
+    return index_t{given.layout.sequences} * given.layout.heads * tiles(given.layout);
+  }
+
+  template <class Block>
+  SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& memory) const {
+    auto const& layout = given.layout;
+    // Blocks that run at one time share their keys; those with the most keys start first.
+    int const count = tiles(layout);
+    int const first = (count - 1 - static_cast<int>(block.index() % count)) * query_tile;
+    auto const rest = block.index() / count;
+    attention_place const at(layout, static_cast<int>(rest / layout.heads),
+                             static_cast<int>(rest % layout.heads));
+    if (first >= at.queries) return;
+    int const rows = at.queries - first < query_tile ? at.queries - first : query_tile;
+    int const keys = at.visible(first + rows - 1);
+
+    auto const d = layout.head_size;
+    auto const q_stride = index_t{layout.heads} * d;
+    auto const k_stride = index_t{layout.key_heads} * d;
+    auto const* const k = given.k + at.key_row(layout, 0) * d;
+    auto const* const v = given.v + at.key_row(layout, 0) * d;
+    auto const start = at.query_row(layout, first);
+    if (keys > 0) {
+      copy_tile<threads>(block, memory.q, given.q + start * d, q_stride, rows, d);
+      copy_tile<threads>(block, memory.k, k, k_stride, keys, d);
+      block.commit_copies();
+    }
+
+    int const lane = block.thread() % warp_size;
+    int const warp_row = block.thread() / warp_size * 16 * Strips;
+    int const row = first + warp_row + lane / 4;  // and 8 rows below, and so on for each strip
+    float const scale_log2 = layout.scale * 1.44269504F;
+    online_softmax softmax[Strips];
+    float out[Strips][D / 8][4] = {};
+    for (int key = 0; key < keys; key += key_tile) {
+      block.wait_copies(0);
+      block.sync();  // the keys are here, and nobody needs the last values any more
+      copy_tile<threads>(block, memory.v, v + key * k_stride, k_stride, keys - key, d);
+      block.commit_copies();
+
+      float scores[Strips][key_tile / 8][4] = {};
+      multiply_rows(block, scores, memory.q, warp_row, memory.k);
+      if (key + key_tile > at.visible(first + warp_row)) {
+        SYSDPO_UNROLL for (int s = 0; s < Strips; ++s)
+          hide(at, row + 16 * s, key + lane % 4 * 2, scores[s]);
+      }
+
+      block.wait_copies(0);
+      block.sync();  // the values are here, and nobody needs the keys any more
+      if (key + key_tile < keys)
+        copy_tile<threads>(block, memory.k, k + (key + key_tile) * k_stride, k_stride, keys - key - key_tile,
+                           d);
+      block.commit_copies();
+
+      SYSDPO_UNROLL for (int s = 0; s < Strips; ++s) {
+        float correction[2];
+        softmax[s].advance(block, scores[s], scale_log2, correction);
+        SYSDPO_UNROLL for (int n = 0; n < D / 8; ++n) SYSDPO_UNROLL
+          for (int j = 0; j < 4; ++j) out[s][n][j] *= correction[j / 2];
+      }
+      multiply_columns(block, out, scores, memory.v, 0);
+    }
+
+    // The queries have been multiplied, by all lanes together: their tile is free.
+    SYSDPO_UNROLL for (int s = 0; s < Strips; ++s) {
+      softmax[s].finish(block);
+      float factor[2];
+      SYSDPO_UNROLL for (int half = 0; half < 2; ++half) {
+        float const sum = softmax[s].sum[half];
+        int const i = row + 16 * s + 8 * half;
+        factor[half] = sum == 0 ? 0 : 1 / sum;
+        if (lane % 4 == 0 && i < at.queries)
+          given.log_sums[at.query_row(layout, i)] =
+              sum == 0 ? -infinity : softmax[s].highest[half] * layout.scale + std::log(sum);
+      }
+      int const strip = warp_row + 16 * s;
+      store_rows(block, out[s], factor, memory.q, strip, given.y + at.query_row(layout, first + strip) * d,
+                 q_stride, rows - strip, d, false);
+    }
+  }
+
+ private:
+  static SYSDPO_HOST_DEVICE int tiles(attention_layout const& layout) {
+    return ceil_divide(layout.max_queries, query_tile);
+  }
+
+  /// Scores of keys that their query does not see become −∞.
+  template <int N>
+  static SYSDPO_DEVICE void hide(attention_place const& at, int row, int key, float (&scores)[N][4]) {
+    SYSDPO_UNROLL for (int half = 0; half < 2; ++half) {
+      int const seen = at.visible(row + 8 * half);
+      SYSDPO_UNROLL for (int n = 0; n < N; ++n) SYSDPO_UNROLL
+        for (int j = 0; j < 2; ++j)
+          if (key + 8 * n + j >= seen) scores[n][2 * half + j] = -infinity;
+    }
+  }
+};
+
+}  // namespace sysdpo::kernel

@@ -1,0 +1,44 @@
+#include "sysdpo/kernel/embedding.hpp"
+
+#include "support/emulation.hpp"
+
+using test::bf16;
+using test::half;
+using test::index_t;
+using test::memory;
+
+TEMPLATE_TEST_CASE("embedding takes rows of a table and gives gradients back", "[kernel]", float, bf16,
+                   half) {
+  for (int const width : {1, 7, 32, 129, 1200})
+    for (auto const& how : test::all_orders) {
+      std::vector<std::int32_t> const ids{4, 0, 4, 2, 4, 0, 9};
+      auto const rows = std::ssize(ids);
+      std::vector<std::int32_t> order(ids.size());
+      std::iota(order.begin(), order.end(), 0);
+      std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+        return ids[static_cast<std::size_t>(a)] < ids[static_cast<std::size_t>(b)];
+      });
+      std::vector<std::int32_t> sorted;
+      for (auto const n : order) sorted.push_back(ids[static_cast<std::size_t>(n)]);
+      memory<std::int32_t> const ids_there(ids), order_there(order), sorted_there(sorted);
+      auto const table = test::random_memory<TestType>(index_t{10} * width, 1);
+      auto const dy = test::random_memory<TestType>(rows * width, 2);
+      auto const before = test::random_memory<TestType>(index_t{10} * width, 3);
+      memory<TestType> y(rows * width), dtable(before);
+      test::run<sysdpo::kernel::embedding<TestType>>({table.data(), ids_there.data(), rows, width, y.data()},
+                                                     how);
+      test::run<sysdpo::kernel::embedding_backward<TestType>>(
+          {sorted_there.data(), order_there.data(), dy.data(), rows, width, dtable.data()}, how);
+      auto const w = static_cast<std::size_t>(width);
+      std::vector<double> expected(10 * w);
+      for (std::size_t i = 0; i < 10 * w; ++i) expected[i] = before.at(i);
+      for (std::size_t n = 0; n < ids.size(); ++n)
+        for (std::size_t i = 0; i < w; ++i) {
+          auto const at = static_cast<std::size_t>(ids[n]) * w + i;
+          REQUIRE(y.at(n * w + i) == table.at(at));
+          expected[at] += dy.at(n * w + i);
+        }
+      for (std::size_t i = 0; i < 10 * w; ++i)
+        REQUIRE(test::close(dtable.at(i), expected[i], 2 * test::rounding<TestType> + 1e-6));
+    }
+}

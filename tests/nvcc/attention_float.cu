@@ -1,0 +1,18 @@
+// Attention for float: the smallest and the largest heads, and one in between.
+#include "sysdpo/kernel/attention.hpp"
+
+#include "sysdpo/backend/cuda.cuh"
+#include "sysdpo/kernel/attention_backward.hpp"
+
+namespace kernel = sysdpo::kernel;
+
+#define COMPILE(...) template void sysdpo::launch<__VA_ARGS__>(__VA_ARGS__::arguments const&, cudaStream_t)
+#define COMPILE_FOR(T, D)                            \
+  COMPILE(kernel::attention<T, D>);                  \
+  COMPILE(kernel::attention_backward_queries<T, D>); \
+  COMPILE(kernel::attention_backward_keys<T, D>)
+
+COMPILE_FOR(float, 32);
+COMPILE_FOR(float, 128);
+COMPILE_FOR(float, 256);
+COMPILE(kernel::attention_products<float>);
