@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <sysdpo.hpp>
 
 #include "align.hpp"
@@ -84,7 +85,8 @@ class experiment {
   /// Runs all stages and writes the report.
   report_data run() {
     begin_ = clock::now();
-    report_.plan = plan(settings_, measure_costs(settings_, options_, prompts_.train));
+    costs_ = measure_costs(settings_, options_, prompts_.train);
+    report_.plan = plan(settings_, costs_);
     fmt::print(stderr, "{}\n", plan_text(report_.plan, settings_.workers));
     stage("pre-training", [&] { pretrain_all(); });
     stage("tuning", [&] { tune(); });
@@ -132,7 +134,7 @@ class experiment {
   }
 
   /// Pairs of round one for some seeds: all rows start from the same.
-  void collect_first_pairs(std::vector<std::size_t> const& seeds) {
+  void collect_first_pairs(std::set<std::size_t> const& seeds) {
     std::vector<std::function<void()>> jobs;
     for (auto const seed : seeds)
       jobs.emplace_back([this, seed] {
@@ -189,15 +191,22 @@ class experiment {
                  fmt::format("{} {} {} seed {}", settings_.alignment_text(), row, chosen_[row].text(), seed));
   }
 
-  /// Every trained row under every seed, but for those that an earlier run finished.
+  /// Every trained row under every seed, but for those that an earlier run finished. The longest first: then
+  /// the workers end at about the same time.
   void align_all() {
-    std::vector<std::size_t> seeds;
+    std::vector<std::string> rows(trained_rows.begin(), trained_rows.end());
+    auto const seconds = [&](std::string const& row) {
+      return alignment_seconds(costs_, settings_.budget, chosen_.at(row));
+    };
+    std::stable_sort(rows.begin(), rows.end(),
+                     [&](auto const& a, auto const& b) { return seconds(a) > seconds(b); });
+    std::set<std::size_t> seeds;
     std::vector<std::function<void()>> jobs;
-    for (std::size_t seed = 1; seed < first_pairs_.size(); ++seed)
-      for (std::string const row : trained_rows) {
+    for (auto const& row : rows)
+      for (std::size_t seed = 1; seed < first_pairs_.size(); ++seed) {
         auto const folder = folder_of(row, seed);
         if (std::filesystem::exists(folder / "system.json")) continue;
-        if (seeds.empty() || seeds.back() != seed) seeds.push_back(seed);
+        seeds.insert(seed);
         jobs.emplace_back([this, row, seed, folder] {
           auto const trained = align_row(row, chosen_.at(row), seed);
           auto curves = nlohmann::json::array();
@@ -362,6 +371,7 @@ class experiment {
   sysdpo::policy_options<storybook> options_;
   std::vector<std::vector<storybook_pair>> first_pairs_;  ///< by seed; 0 is the tuning's
   std::map<std::string, recipe> chosen_;
+  unit_costs costs_;
   report_data report_;
   clock::time_point begin_;
 };

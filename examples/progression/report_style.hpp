@@ -31,7 +31,7 @@ p { max-width: 68ch; }
 .note { color: var(--soft); margin: 0 0 20px; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 14px; padding: 22px 24px; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(215px, 1fr)); gap: 14px; margin-top: 32px; }
-.figure b { display: block; font: 600 1.9rem/1.2 var(--serif); font-variant-numeric: tabular-nums; white-space: nowrap; }
+.figure b { display: block; font: 600 1.6rem/1.25 var(--serif); font-variant-numeric: tabular-nums; white-space: nowrap; }
 .figure b small { font: 400 1rem var(--sans); color: var(--soft); }
 .figure span { display: block; color: var(--soft); font-size: .9rem; line-height: 1.4; margin-top: 4px; }
 .figure.main b { color: var(--accent); }
