@@ -364,8 +364,8 @@ inline std::string to_html(report_data const& report) {
 /// Writes report.json, report.html, sequences.png and attributes.png into `folder`, which must exist. Throws
 /// `sysdpo::error` if it cannot.
 inline void write_report(std::filesystem::path const& folder, report_data const& report) {
-  auto const draw = [&](char const* name, canvas const& picture) {
-    auto const bytes = encode_png(picture);
+  auto const draw = [&](char const* name, canvas const& made) {
+    auto const bytes = encode_png(made);
     sysdpo::write_file(folder / name, std::as_bytes(std::span(bytes)));
   };
   sysdpo::write_file(folder / "report.json", to_json(report).dump(2) + "\n");

@@ -377,11 +377,11 @@ void write_preferences(std::filesystem::path const& path, std::span<preference<S
                        preference_file_options const& options = {}) {
   std::unordered_set<std::uint64_t> ids;
   for (auto const& pair : pairs) {
-    auto const refuse = [&](std::string cause, std::string remedy) {
+    auto const refuse = [&](std::string const& cause, std::string const& remedy) {
       fail({.thing = "preference to write",
             .place = fmt::format("id {}", pair.id),
-            .cause = std::move(cause),
-            .remedy = std::move(remedy)});
+            .cause = cause,
+            .remedy = remedy});
     };
     if (!ids.insert(pair.id).second) refuse("the id is used twice", "Number the pairs");
     if (!(pair.weight >= 0) || !std::isfinite(pair.weight))
