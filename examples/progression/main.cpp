@@ -1,6 +1,7 @@
 // The progression: aligns an author and a painter from preferences on what they make together, and reports
 // it.
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <exception>
 #include <filesystem>
 
@@ -36,10 +37,14 @@ int main(int argc, char** argv) try {
   std::filesystem::create_directories(results / "cache");
   auto const report = progression::experiment(settings, results).run();
 
-  fmt::print("\n{:<22} {:>16} {:>18}\n", "system", "q", "order");
+  // One seed has no standard error.
+  auto const error = [](double se, int digits) {
+    return std::isfinite(se) ? fmt::format("± {:.{}f}", se, digits) : "";
+  };
+  fmt::print("\n{:<22} {:>7}         {:>9}\n", "system", "q", "order");
   for (auto const& row : report.rows)
-    fmt::print("{:<22} {:>7.3f} ± {:<6.3f} {:>8.1f}% ± {:<5.1f}\n", row.system, row.score.q, row.score.q_se,
-               100 * row.score.order, 100 * row.score.order_se);
+    fmt::print("{:<22} {:>7.3f} {:<7} {:>8.1f}% {}\n", row.system, row.score.q, error(row.score.q_se, 3),
+               100 * row.score.order, error(100 * row.score.order_se, 1));
   fmt::print("\nsysdpo leads, on the same prompts and noise:\n");
   for (auto const& [system, lead] : report.leads)
     fmt::print("  {:<22} by q {:.3f} ± {:.3f}, order {:.1f}% ± {:.1f}\n", system, lead.q, lead.q_se,

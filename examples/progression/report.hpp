@@ -34,10 +34,11 @@ inline report_row const* find_row(report_data const& report, std::string_view sy
   return found == report.rows.end() ? nullptr : &*found;
 }
 
-/// `value` under a fmt specification such as ".2f", with a minus sign instead of a hyphen.
+/// `value` under a fmt specification such as ".2f", with a minus sign instead of a hyphen, and none at 0.
 inline std::string number(double value, std::string_view specification) {
   std::string text = fmt::format(fmt::runtime(fmt::format("{{:{}}}", specification)), value);
-  if (text.front() == '-') text.replace(0, 1, "−");
+  bool const is_zero = text.find_first_not_of("-+0.") == std::string::npos;
+  if (text.front() == '-') text.replace(0, 1, is_zero ? "" : "−");
   return text;
 }
 
@@ -226,6 +227,8 @@ inline std::string attributes_section(report_data const& report) {
     auto const& a = report.attributes[i];
     html += fmt::format("<tr><td>{}{}</td>", escape_html(a.attribute),
                         painted_faithfully(static_cast<int>(i)) ? " <small>painted faithfully</small>" : "");
+    if (a.scores.empty() && !report.rows.empty())
+      html += fmt::format("<td colspan=\"{}\"><small>no test prompt</small></td>", report.rows.size());
     for (auto const& s : a.scores)
       html += fmt::format(
           "<td class=\"heat\" style=\"background:color-mix(in srgb, var(--accent) {:.0f}%, transparent)\" "
@@ -236,7 +239,7 @@ inline std::string attributes_section(report_data const& report) {
     auto const read = std::find_if(report.regressor.begin(), report.regressor.end(),
                                    [&](auto const& r) { return r.attribute == a.attribute; });
     if (read != report.regressor.end())
-      html += fmt::format("<td>{:.3f}</td><td>{:.3f}</td>", read->r2, read->spearman);
+      html += fmt::format("<td>{}</td><td>{}</td>", number(read->r2, ".3f"), number(read->spearman, ".3f"));
     else
       html += "<td></td><td></td>";
     html += "</tr>";
@@ -308,9 +311,11 @@ inline std::string to_html(report_data const& report) {
     auto const& s = report.rows.front().score;
     html += heading(
         "Results",
-        fmt::format("{} held-out prompts, {} seed{}. Whiskers are one standard error over seeds. Every "
-                    "row had the same rounds and as many generated sequences.",
-                    s.prompts, s.seeds, s.seeds == 1 ? "" : "s"));
+        fmt::format(
+            "{} held-out prompts, {}. All trained rows had as many generated sequences, pairs and steps.",
+            s.prompts,
+            s.seeds == 1 ? "one seed"
+                         : fmt::format("{} seeds; whiskers are one standard error over them", s.seeds)));
     html += rows_section(report);
   }
   if (!report.strips.empty()) {

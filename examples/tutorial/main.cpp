@@ -66,9 +66,9 @@ int main() {
   sysdpo::write_tensorboard events("runs/restaurant", training.step());
   training.run({&metrics, &events});
 
-  sysdpo::save_system("restaurant", people);
-  staff tomorrow(sysdpo::read_configs<restaurant>("restaurant"));
-  sysdpo::load_system("restaurant", tomorrow);
+  sysdpo::save_system("aligned", people);
+  staff tomorrow(sysdpo::read_configs<restaurant>("aligned"));
+  sysdpo::load_system("aligned", tomorrow);
   fmt::print("{} pairs; guests pleased before {:.2f}, after {:.2f}\n", pairs.size(), mean_pleasure(before),
              mean_pleasure(serve(tomorrow, 3)));
 }

@@ -125,6 +125,17 @@ TEST_CASE("Undefined numbers are left out of the page") {
   CHECK(body.find("nothing was logged") != std::string::npos);  // the empty accuracy curve
 }
 
+TEST_CASE("An attribute that no test prompt is about keeps the table's columns") {
+  auto report = full_report();
+  report.attributes.push_back({.attribute = "fog density", .scores = {}});
+  report.fidelity_before = report.fidelity_after = {0.5, -0.001};
+  auto const page = to_html(report);
+  auto const row = page.substr(page.find("<td>fog density"));
+  CHECK_THAT(
+      row.substr(0, row.find("</tr>")),
+      Catch::Contains(fmt::format("colspan=\"{}\"", report.rows.size())) && Catch::Contains("<td>0.00</td>"));
+}
+
 TEST_CASE("Credit is parted by the margins at the end") {
   std::string const html = to_html(full_report());
   CHECK(html.find(">writer 25%<") != std::string::npos);
