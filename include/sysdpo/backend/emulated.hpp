@@ -2,12 +2,10 @@
 // kernel/block.hpp promises, one fiber a thread, and is made to show what a GPU would do only now and then:
 //
 // - Warps run ahead, one after the other, to the next barrier of the block, and the lanes of a warp to the
-// next
-//   operation of the warp, in an order that is asked for: what another thread has not yet written is not
-//   there, and what it should not yet have overwritten is gone.
+//   next operation of the warp, in an order that is asked for: what another thread has not yet written is
+//   not there, and what it should not yet have overwritten is gone.
 // - Shared memory holds NaN (all bits 1) when a block starts, and where a copy is under way. Copies arrive
-// when
-//   they are waited for (in order), at once (reversed), or either (seeded).
+//   when they are waited for (in order), at once (reversed), or either (seeded).
 // - Threads at different barriers, or beyond their end while others wait, throw.
 // - A barrier, or a wait for copies, can be skipped by its place in the source: a test that still passes does
 //   not test it.

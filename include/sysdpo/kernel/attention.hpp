@@ -102,7 +102,7 @@ struct attention {
     int const lane = block.thread() % warp_size;
     int const warp_row = block.thread() / warp_size * 16 * Strips;
     int const row = first + warp_row + lane / 4;  // and 8 rows below, and so on for each strip
-    float const scale_log2 = layout.scale * 1.44269504F;
+    float const scale_log2 = layout.scale * detail::log2_e;
     online_softmax softmax[Strips];
     float out[Strips][D / 8][4] = {};
     for (int key = 0; key < keys; key += key_tile) {

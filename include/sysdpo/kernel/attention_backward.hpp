@@ -58,8 +58,6 @@ template <class T, int D>
 inline constexpr int attention_buffers =
     6 * 16 * attention_warps<T, D> * (D * static_cast<int>(sizeof(T)) + 16) <= 160 * 1024 ? 2 : 1;
 
-inline constexpr float log2_e = 1.44269504F;
-
 }  // namespace detail
 
 /// dq, or += it.

@@ -24,6 +24,13 @@ struct attention_layout {
   float scale;  ///< of the scores, above 0
 };
 
+namespace detail {
+
+/// log₂ e: exponentials are computed as powers of 2.
+inline constexpr float log2_e = 1.44269504F;
+
+}  // namespace detail
+
 /// One head of one sequence.
 struct attention_place {
   int sequence, head, key_head;

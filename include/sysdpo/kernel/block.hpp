@@ -22,17 +22,17 @@
 //                                    and the rest is 0; both addresses are multiples of 16
 //   commit_copies()                  closes a group of copies, perhaps an empty one
 //   wait_copies(n)                   until at most the n (0 to 3) last groups of this thread are under way;
-//   what
-//                                    other threads copied is there after their wait and a sync()
-//   load_matrices(r, row)            four 8×8 matrices of 16-bit elements from shared memory; lanes 8i … 8i+7
-//   load_matrices_transposed(r, row) give the rows of matrix i. Lane l gets in r[i] elements 2·(l % 4) and
-//   the
-//                                    next of row l / 4, or of column l / 4
-//   mma(T{}, c, a, b)                c [16, 8] += a [16, 16] · b [16, 8]; T is bf16 or half, c is float. With
-//                                    g = lane / 4 and t = lane % 4 a lane has
-//                                      a[0], a[1]  rows g, g + 8 at columns 2t, 2t + 1; a[2], a[3] 8 columns
-//                                      on b[0], b[1]  column g at rows 2t, 2t + 1 and 8 rows on c[0], c[1]
-//                                      row g at columns 2t, 2t + 1; c[2], c[3] row g + 8
+//                                    what other threads copied is there after their wait and a sync()
+//   load_matrices(r, row)            four 8×8 matrices of 16-bit elements from shared memory; lanes
+//   load_matrices_transposed(r, row) 8i … 8i + 7 give the rows of matrix i. Lane l gets in r[i] elements
+//                                    2·(l % 4) and the next of row l / 4, or of column l / 4
+//   mma(T{}, c, a, b)                c [16, 8] += a [16, 16] · b [16, 8]; T is bf16 or half, c is float.
+//                                    With g = lane / 4 and t = lane % 4 a lane has, at columns (of b: rows)
+//                                    2t and 2t + 1,
+//
+//                                      a[0], a[1]  rows g and g + 8; a[2], a[3] the same 8 columns on
+//                                      b[0], b[1]  column g; b[1] 8 rows on
+//                                      c[0], c[1]  row g; c[2], c[3] row g + 8
 #pragma once
 
 #include <concepts>
