@@ -1,7 +1,7 @@
 // Attention for bf16: the smallest and the largest heads, and common ones in between.
 #include "sysdpo/kernel/attention.hpp"
 
-#include "sysdpo/backend/cuda.cuh"
+#include "sysdpo/backend/cuda/launch.cuh"
 #include "sysdpo/kernel/attention_backward.hpp"
 
 namespace kernel = sysdpo::kernel;

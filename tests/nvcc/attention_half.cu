@@ -1,7 +1,7 @@
 // Attention for half: common heads; the code is that of bf16 but for its instructions.
 #include "sysdpo/kernel/attention.hpp"
 
-#include "sysdpo/backend/cuda.cuh"
+#include "sysdpo/backend/cuda/launch.cuh"
 #include "sysdpo/kernel/attention_backward.hpp"
 
 namespace kernel = sysdpo::kernel;

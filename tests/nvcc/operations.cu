@@ -1,5 +1,5 @@
 // Norms, activations, embeddings and the optimiser, for every number format.
-#include "sysdpo/backend/cuda.cuh"
+#include "sysdpo/backend/cuda/launch.cuh"
 #include "sysdpo/kernel/adamw.hpp"
 #include "sysdpo/kernel/embedding.hpp"
 #include "sysdpo/kernel/geglu.hpp"

@@ -1,5 +1,5 @@
 // The kernels that are bound by memory, for every number format.
-#include "sysdpo/backend/cuda.cuh"
+#include "sysdpo/backend/cuda/launch.cuh"
 #include "sysdpo/kernel/add_noise.hpp"
 #include "sysdpo/kernel/denoising_loss.hpp"
 #include "sysdpo/kernel/log_softmax_gather.hpp"

@@ -12,7 +12,7 @@ report() {
 }
 
 listed=$(sed -n 's|^#include <\(sysdpo/.*\)>$|\1|p' sysdpo.hpp | sort)
-present=$(find sysdpo -name '*.hpp' ! -name emulated.hpp ! -path sysdpo/io/xtensor.hpp ! -path '*/cuda/*' | sort)
+present=$(find sysdpo -name '*.hpp' ! -path '*/backend/emulated*' ! -path '*/backend/device*' ! -path '*/backend/cuda*' ! -path sysdpo/io/xtensor.hpp | sort)
 
 while read -r header; do report "sysdpo.hpp does not include $header"; done < <(comm -13 <(uniq <<<"$listed") <(echo "$present") | grep .)
 while read -r header; do report "sysdpo.hpp includes $header, which it should not or which is not there"; done \

@@ -22,9 +22,9 @@
 #include "sysdpo/kernel/number.hpp"
 
 #if defined(__CUDACC__)
-#include "sysdpo/backend/cuda.cuh"
+#include "sysdpo/backend/cuda/launch.cuh"
 #else
-#include "sysdpo/backend/emulated.hpp"
+#include "sysdpo/backend/emulated/emulator.hpp"
 #endif
 
 namespace test {

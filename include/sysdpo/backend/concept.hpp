@@ -8,6 +8,7 @@
 #include <cstddef>
 
 #include "sysdpo/backend/memory_pool.hpp"
+#include "sysdpo/core/array_view.hpp"
 
 namespace sysdpo {
 
@@ -22,6 +23,12 @@ concept backend = requires(void* to, void const* from, std::size_t bytes) {
   Backend::download(to, from, bytes);
   Backend::zero(to, bytes);
 };
+
+/// A backend that runs kernels (kernel/block.hpp): `launch<Kernel>(arguments)` issues all blocks of one, in
+/// order with the work issued before. Its operations are those of backend/device/, written once for all such
+/// backends; its own are `product_op`, `conv2d_op` and `sort_ids_op`, for which GPUs have libraries.
+template <class Backend>
+concept kernel_backend = backend<Backend> && requires { requires Backend::runs_kernels; };
 
 /// Whether tensors of the backend hold elements; false where only their memory is counted
 /// (backend/planned.hpp).
@@ -46,6 +53,25 @@ template <class Backend>
 /// Primary template left undefined: using an op that a backend lacks is a compile error that names both.
 template <class Op, class Backend>
 struct implement;
+
+/// Products of matrices, `matrix_view`s in row-major order: `forward(a, b, c, accumulate)` gives c [M, N] =
+/// a·b, or adds it to c. Each of a and b may be read transposed; elements of 16 bits are multiplied exactly
+/// and added up in float. c has their type, or float. A library's job on every machine.
+struct product_op;
+
+/// Stable sorting of ids: `forward(ids, sorted, order)` with ids, sorted and order [N]: sorted[i] =
+/// ids[order[i]], ascending, equal ids in ascending order of their places.
+struct sort_ids_op;
+
+/// A matrix as it lies in memory, [rows, columns] in row-major order without gaps, and whether its transpose
+/// is meant.
+template <class T>
+struct matrix_view {
+  T* data = nullptr;
+  index_t rows = 0;
+  index_t columns = 0;
+  bool transposed = false;
+};
 
 /// Conversion between number formats. `forward(array_view<From const>, array_view<To>)`, element by element.
 struct cast_op;

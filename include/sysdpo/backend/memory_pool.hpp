@@ -11,12 +11,15 @@
 #include <mutex>
 #include <vector>
 
+#include "sysdpo/core/error.hpp"
+
 namespace sysdpo {
 
 /// One piece of pooled memory and the number of tensors that share it.
 struct memory_block {
   void* data = nullptr;
   std::size_t bytes = 0;
+  int device = 0;  ///< whose memory it is, where a backend has several
   std::atomic<int> owners{0};
 };
 
@@ -48,7 +51,7 @@ class memory_pool {
     }
     auto* block = new memory_block;
     try {
-      block->data = Source::allocate(rounded);
+      block->data = allocate(rounded);
     } catch (...) {
       delete block;
       std::scoped_lock const lock(mutex_);
@@ -91,6 +94,16 @@ class memory_pool {
   }
 
  private:
+  /// Memory from the system; where it has none left, once more after it got the unused blocks back.
+  void* allocate(std::size_t bytes) {
+    try {
+      return Source::allocate(bytes);
+    } catch (error const&) {
+      trim();
+    }
+    return Source::allocate(bytes);
+  }
+
   static constexpr std::size_t smallest = 256;
   static constexpr int steps_per_doubling = 4;  // at most a quarter of a block is wasted
 

@@ -99,4 +99,8 @@ struct half {
 static_assert(sizeof(bf16) == 2 && std::is_trivially_copyable_v<bf16>);
 static_assert(sizeof(half) == 2 && std::is_trivially_copyable_v<half>);
 
+/// What sums, statistics and log-probabilities of T are kept in: float where T has 16 bits, else T itself.
+template <class T>
+using widened = std::conditional_t<(sizeof(T) < sizeof(float)), float, T>;
+
 }  // namespace sysdpo

@@ -1,6 +1,6 @@
 // What a kernel is, and what it may ask of the block of threads that runs it. A kernel is a type whose body
-// speaks to a Block only, never to a device: nvcc compiles it for a GPU (backend/cuda.cuh), and the emulator
-// runs the same lines on the CPU (backend/emulated.hpp).
+// speaks to a Block only, never to a device: nvcc compiles it for a GPU (backend/cuda/launch.cuh), and the
+// emulator runs the same lines on the CPU (backend/emulated/emulator.hpp).
 //
 //   struct kernel {
 //     static constexpr int threads = 256;   // of a block, whole warps

@@ -117,7 +117,7 @@ class trainer {
           options_.validate_every > 0 && !validation_.empty() && step_ % options_.validate_every == 0;
       if (validated)
         for (auto const& [name, value] : validate()) metrics["eval/" + name] = value;
-      for (auto* listener : listeners)
+      for (callback* listener : listeners)
         go_on = listener->on_step(
                     {.step = step_, .steps = options_.steps, .validated = validated, .metrics = metrics}) &&
                 go_on;
@@ -340,7 +340,7 @@ class trainer {
                              given),
                  "Give the callbacks of the run that is resumed, in their order");
     std::size_t next = 0;
-    for (auto* listener : listeners)
+    for (callback* listener : listeners)
       if (!listener->save_state().is_null()) listener->load_state(saved.at(next++));
     return std::none_of(listeners.begin(), listeners.end(),
                         [](auto const* listener) { return listener->has_ended(); });

@@ -1,5 +1,5 @@
 // The emulator itself: what it runs, what it shows, what it refuses.
-#include "sysdpo/backend/emulated.hpp"
+#include "sysdpo/backend/emulated/emulator.hpp"
 
 #include <cmath>
 #include <cstdint>
