@@ -61,6 +61,8 @@ std::vector<op_case> cases(sizes const& s) {
   auto const target = random_tensor(image, 8);
   auto const reference = random_tensor(image, 9);
   auto const weight = random_tensor({s.images}, 10);
+  std::vector<sysdpo::draw_key> keys(static_cast<std::size_t>(s.images));
+  for (std::size_t i = 0; i < keys.size(); ++i) keys[i].pair = i;
   sysdpo::group_norm_options const norm{.groups = s.groups, .then = sysdpo::activation::silu};
   sysdpo::shape const kernel3{s.channels, s.channels, 3, 3};
   sysdpo::shape const kernel1{s.channels, s.channels, 1, 1};
@@ -122,8 +124,10 @@ std::vector<op_case> cases(sizes const& s) {
              },
              {image, image}),
       stream("add_noise", {image},
-             [=](tape& t, in x) { return t.constant(add_noise(x[0].value(), target, weight, weight)); },
-             {image}),
+             [=](tape& t, in x) {
+               return t.constant(
+                   add_noise(x[0].value(), keys, weight, weight, sysdpo::denoising_target::noise).noisy);
+             }),
       stream("diffusion_step", {image},
              [=](tape& t, in x) {
                return t.constant(diffusion_step(x[0].value(), target, reference, {.next_of_noise = 0.1}));

@@ -234,7 +234,7 @@ TEST_CASE("barriers are seen, and a skipped one shows", "[backend]") {
   auto const whole = turned({.seen = &sites});
   REQUIRE(sites.size() == 2);
   for (auto const& site : sites) {
-    REQUIRE(site.file.ends_with("emulated.cpp"));
+    REQUIRE(site.file.ends_with("emulator.cpp"));
     bool shows = false;
     for (auto how : all_orders) {
       how.skip = site;
@@ -255,7 +255,7 @@ TEST_CASE("shared memory starts as NaN in every block", "[backend]") {
 TEST_CASE("threads that cannot meet are reported", "[backend]") {
   for (auto const& how : all_orders) {
     REQUIRE_THROWS_WITH(emulate<one_body<early_end>>({}, how), Catch::Contains("thread 5") &&
-                                                                   Catch::Contains("emulated.cpp:") &&
+                                                                   Catch::Contains("emulator.cpp:") &&
                                                                    Catch::Contains("every barrier"));
     REQUIRE_THROWS_WITH(emulate<one_body<two_barriers>>({}, how), Catch::Contains("thread 32"));
     REQUIRE_THROWS_WITH(emulate<one_body<lane_missing>>({}, how), Catch::Contains("thread 40"));

@@ -182,7 +182,7 @@ namespace detail {
 // out[i] = convert(word i of the stream). Blocks are made a tile at a time, word by word, which compilers
 // vectorise.
 template <class Convert>
-void fill(std::span<float> out, draw_key const& key, Convert convert) {
+void fill(std::span<float> out, philox_stream const& stream, Convert convert) {
   std::size_t const n = out.size();
   if (n > (std::uint64_t{1} << 34))
     fail({.thing = "random fill",
@@ -190,7 +190,6 @@ void fill(std::span<float> out, draw_key const& key, Convert convert) {
           .cause = "one draw key gives at most 2^34 numbers",
           .remedy = "Use a second draw index for the rest"});
   constexpr std::size_t tile = 64;
-  philox_stream const stream(key);
   std::uint32_t words[4][tile];
   float numbers[4 * tile];
   for (std::size_t start = 0; start < n; start += 4 * tile) {
@@ -218,14 +217,15 @@ SYSDPO_HOST_DEVICE inline float uniform_at(philox_stream const& stream, std::uin
 }
 
 /// Writes independent standard normal numbers; out[i] is a function of (key, i) alone. At most 2^34 of them.
-inline void fill_normal(std::span<float> out, draw_key const& key) {
-  detail::fill(out, key, [](std::uint32_t bits) { return normal_from(bits); });
+inline void fill_normal(std::span<float> out, philox_stream const& stream) {
+  detail::fill(out, stream, [](std::uint32_t bits) { return normal_from(bits); });
 }
+inline void fill_normal(std::span<float> out, draw_key const& key) { fill_normal(out, philox_stream(key)); }
 
 /// Writes independent numbers uniform in (0, 1); out[i] is a function of (key, i) alone. At most 2^34 of
 /// them.
 inline void fill_uniform(std::span<float> out, draw_key const& key) {
-  detail::fill(out, key, [](std::uint32_t bits) { return uniform_from(bits); });
+  detail::fill(out, philox_stream(key), [](std::uint32_t bits) { return uniform_from(bits); });
 }
 
 /// A sequential generator over Philox for samplers and shuffles (a C++ UniformRandomBitGenerator). Generators

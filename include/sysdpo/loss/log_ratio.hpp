@@ -30,20 +30,21 @@ template <class Policy, class Backend, class T, class Model, class Row>
 }
 
 /// `score` minus what is kept of the reference, [rows]. The gradient goes to `score`.
-template <class Backend, class T>
-[[nodiscard]] variable<Backend, T> minus_reference(tape<Backend, T>& tape, variable<Backend, T> const& score,
-                                                   tensor<Backend, T> const& reference) {
-  tensor<Backend, T> ratio(score.extents());
+template <class Backend, class T, class U>
+[[nodiscard]] variable<Backend, U> minus_reference(tape<Backend, T>& tape, variable<Backend, U> const& score,
+                                                   tensor<Backend, U> const& reference) {
+  tensor<Backend, U> ratio(score.extents());
   implement<subtract_op, Backend>::forward(score.view(), reference.const_view(), ratio.view());
-  return tape.record(std::move(ratio), {score}, [d = gradient_of(score)](array_view<T const> upstream) {
+  return tape.record(std::move(ratio), {score}, [d = gradient_of(score)](array_view<U const> upstream) {
     implement<add_op, Backend>::backward(upstream, d.sink());
   });
 }
 
 /// What one model scores, [rows]: log p, or the policy's own score.
 template <class Policy, class Backend, class T, class Model, class Row>
-[[nodiscard]] variable<Backend, T> score(tape<Backend, T>& tape, Model& model,
-                                         options_of<Policy> const& options, std::span<Row const> rows) {
+[[nodiscard]] variable<Backend, widened<T>> score(tape<Backend, T>& tape, Model& model,
+                                                  options_of<Policy> const& options,
+                                                  std::span<Row const> rows) {
   if constexpr (scores_log_prob<Policy, Model, sysdpo::tape<Backend, T>, std::span<Row const>>)
     return Policy::log_prob(tape, model, options, rows);
   else
@@ -52,8 +53,9 @@ template <class Policy, class Backend, class T, class Model, class Row>
 
 /// The log-ratios of `rows`, [rows]; differentiable in the policy's weights.
 template <class Policy, class Backend, class T, class Model, class Record, class Row>
-[[nodiscard]] variable<Backend, T> log_ratio(tape<Backend, T>& tape, Model& policy, Record const& record,
-                                             options_of<Policy> const& options, std::span<Row const> rows) {
+[[nodiscard]] variable<Backend, widened<T>> log_ratio(tape<Backend, T>& tape, Model& policy,
+                                                      Record const& record, options_of<Policy> const& options,
+                                                      std::span<Row const> rows) {
   if constexpr (scores_log_ratio<Policy, Model, sysdpo::tape<Backend, T>, std::span<Row const>>) {
     return Policy::log_ratio(tape, policy, record, options, rows);
   } else {

@@ -74,8 +74,9 @@ template <class System, class Backend, class Precision = precision<float>, prefe
 class preference_loss {
  public:
   using T = typename Precision::compute;
+  using number = widened<T>;  ///< of scores, log-ratios and their seeds
   using models_type = models<System, Backend, Precision>;
-  using result_type = preference_result<Backend, T>;
+  using result_type = preference_result<Backend, number>;
   using batch_type = std::span<pair_visit<System> const>;
 
   /// Both model sets must outlive the loss. \throws error if β ≤ 0, a scale is not finite or the link's noise
@@ -184,11 +185,11 @@ class preference_loss {
     bool idle = false;
     bool trainable = true;
     std::vector<row> rows;
-    std::vector<T> scores;                 // kept ones of the reference, a row each, or empty
-    std::vector<record> records;           // what it says of each piece, or, kept,
-    std::vector<tensor<Backend, T>> kept;  // its scores
-    std::deque<tape<Backend, T>> tapes;    // kept from call to call for their memory
-    std::vector<variable<Backend, T>> ratios;
+    std::vector<number> scores;                 // kept ones of the reference, a row each, or empty
+    std::vector<record> records;                // what it says of each piece, or, kept,
+    std::vector<tensor<Backend, number>> kept;  // its scores
+    std::deque<tape<Backend, T>> tapes;         // kept from call to call for their memory
+    std::vector<variable<Backend, number>> ratios;
   };
 
   template <class Sequence>
@@ -250,7 +251,7 @@ class preference_loss {
             auto const& [pair, visit] = batch[i];
             auto const& values = side == 0 ? pair->chosen : pair->rejected;
             if (!places.empty())
-              state.scores.push_back(static_cast<T>(options_.cached->at(node, places[i], side, visit)));
+              state.scores.push_back(static_cast<number>(options_.cached->at(node, places[i], side, visit)));
             state.rows.push_back({.value = &get<name>(values),
                                   .parents = parent_pointers<name>(values),
                                   .key = {.seed = options_.seed,
@@ -305,14 +306,14 @@ class preference_loss {
                                                     policies_.template get<policy_type>(), piece));
     } else {
       auto const first = static_cast<std::size_t>(piece.data() - state.rows.data());
-      state.kept.push_back(tensor<Backend, T>::from_host(
+      state.kept.push_back(tensor<Backend, number>::from_host(
           {std::ssize(piece)}, std::span(state.scores).subspan(first, piece.size())));
     }
   }
 
   /// The log-ratios of the piece number `i`.
   template <std::size_t Group, class Piece>
-  variable<Backend, T> ratio_of(tape<Backend, T>& tape, std::size_t i, Piece piece) {
+  variable<Backend, number> ratio_of(tape<Backend, T>& tape, std::size_t i, Piece piece) {
     using policy_type = policy_of<Group>;
     auto& state = std::get<Group>(groups_);
     auto& model = policy_->template get<typename policy_type::model>();
@@ -331,19 +332,19 @@ class preference_loss {
   }
 
   /// Log-ratios of all slots → scores, losses and seeds.
-  std::pair<result_type, tensor<Backend, T>> fold(batch_type batch, double divisor) {
+  std::pair<result_type, tensor<Backend, number>> fold(batch_type batch, double divisor) {
     auto const pairs = static_cast<index_t>(batch.size());
     auto const slots = static_cast<index_t>(System::node_count);
-    std::vector<T> const unknown(static_cast<std::size_t>(slots * 2 * pairs),
-                                 std::numeric_limits<T>::quiet_NaN());
-    result_type result{.ratios = tensor<Backend, T>::zeros({slots, 2, pairs}),
-                       .references = tensor<Backend, T>::from_host({slots, 2, pairs}, unknown),
+    std::vector<number> const unknown(static_cast<std::size_t>(slots * 2 * pairs),
+                                      std::numeric_limits<number>::quiet_NaN());
+    result_type result{.ratios = tensor<Backend, number>::zeros({slots, 2, pairs}),
+                       .references = tensor<Backend, number>::from_host({slots, 2, pairs}, unknown),
                        .scores = tensor<Backend, double>({2, pairs}),
                        .losses = tensor<Backend, double>({pairs})};
     for_each_group([&](auto group) {
       for_each_part<group>(pairs, [&](index_t slot_element, auto const& state, std::size_t piece,
                                       index_t piece_element, index_t count) {
-        auto const bytes = static_cast<std::size_t>(count) * sizeof(T);
+        auto const bytes = static_cast<std::size_t>(count) * sizeof(number);
         Backend::copy(result.ratios.data() + slot_element, state.ratios[piece].value().data() + piece_element,
                       bytes);
         if constexpr (records_log_prob<group>)
@@ -362,7 +363,7 @@ class preference_loss {
     });
     std::vector<double> weights;
     for (auto const& [pair, visit] : batch) weights.push_back(pair->weight);
-    tensor<Backend, T> seeds({slots, 2, pairs});
+    tensor<Backend, number> seeds({slots, 2, pairs});
     implement<preference_op, Backend>::forward(
         result.ratios.const_view(), tensor<Backend, double>::from_host({slots}, scales).const_view(),
         tensor<Backend, double>::from_host({slots}, rejected).const_view(),
@@ -394,16 +395,16 @@ class preference_loss {
   }
 
   template <std::size_t Group>
-  void backward_group(tensor<Backend, T> const& seeds, index_t pairs) {
+  void backward_group(tensor<Backend, number> const& seeds, index_t pairs) {
     auto& state = std::get<Group>(groups_);
     if (!state.trainable || state.rows.empty()) return;
     if constexpr (is_scored<policy_of<Group>>) {
-      std::vector<tensor<Backend, T>> upstream;
+      std::vector<tensor<Backend, number>> upstream;
       for (auto const& ratio : state.ratios) upstream.emplace_back(ratio.extents());
       for_each_part<Group>(pairs, [&](index_t slot_element, auto const&, std::size_t piece,
                                       index_t piece_element, index_t count) {
         Backend::copy(upstream[piece].data() + piece_element, seeds.data() + slot_element,
-                      static_cast<std::size_t>(count) * sizeof(T));
+                      static_cast<std::size_t>(count) * sizeof(number));
       });
       std::size_t i = 0;
       for_each_piece(state, [&](auto piece) {

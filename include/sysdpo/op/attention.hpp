@@ -64,7 +64,7 @@ template <class Backend, class T>
   auto const key_begins = keys.offsets.slice(0, keys.count);
   auto const key_ends = keys.offsets.slice(1, keys.count + 1);
   tensor<Backend, T> y(q.extents());
-  tensor<Backend, T> log_sums({q.extent(0), q.extent(1)});
+  tensor<Backend, widened<T>> log_sums({q.extent(0), q.extent(1)});
   implement<attention_op, Backend>::forward(q.view(), k.view(), v.view(), queries.offsets.const_view(),
                                             key_begins.const_view(), key_ends.const_view(), options.causal,
                                             scale, y.view(), log_sums.view());
@@ -91,7 +91,7 @@ template <class Backend, class T>
   detail::check_attention(q.extents(), k.extents(), v.extents(), queries.total, k.extent(0), queries.count,
                           begins.size());
   tensor<Backend, T> y(q.extents());
-  tensor<Backend, T> log_sums({q.extent(0), q.extent(1)});
+  tensor<Backend, widened<T>> log_sums({q.extent(0), q.extent(1)});
   implement<attention_op, Backend>::forward(
       q.const_view(), k.const_view(), v.const_view(), queries.offsets.const_view(), begins.const_view(),
       ends.const_view(), options.causal, detail::attention_scale(options, q.extent(2)), y.view(),

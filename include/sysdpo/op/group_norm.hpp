@@ -37,8 +37,8 @@ template <class Backend, class T>
           "Choose a number of groups that divides every channel count"});
 
   tensor<Backend, T> y(x.extents());
-  tensor<Backend, T> mean({x.extent(0), options.groups});
-  tensor<Backend, T> scale({x.extent(0), options.groups});
+  tensor<Backend, widened<T>> mean({x.extent(0), options.groups});
+  tensor<Backend, widened<T>> scale({x.extent(0), options.groups});
   implement<group_norm_op, Backend>::forward(x.view(), gamma.view(), beta.view(), y.view(), mean.view(),
                                              scale.view(), options.epsilon, options.then == activation::silu);
   return tape.record(std::move(y), {x, gamma, beta},

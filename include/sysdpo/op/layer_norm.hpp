@@ -19,7 +19,7 @@ template <class Backend, class T>
               to_string(beta.extents()),
           "the widths differ", "Give one gain and one bias per element of a row"});
   tensor<Backend, T> y(x.extents());
-  tensor<Backend, T> statistics({x.extents().rows(), 2});
+  tensor<Backend, widened<T>> statistics({x.extents().rows(), 2});
   implement<layer_norm_op, Backend>::forward(x.view(), gamma.view(), beta.view(), epsilon, y.view(),
                                              statistics.view());
   return tape.record(std::move(y), {x, gamma, beta},

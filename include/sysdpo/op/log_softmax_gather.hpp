@@ -24,22 +24,23 @@ enum class logits_memory {
 /// \throws error if a target lies outside [0, V), naming its position; under `consume`, from backward, if the
 /// logits are still held.
 template <class Backend, class T>
-[[nodiscard]] variable<Backend, T> log_softmax_gather(tape<Backend, T>& tape, variable<Backend, T> logits,
-                                                      tensor<Backend, std::int32_t> const& targets,
-                                                      logits_memory memory = logits_memory::reuse_if_free) {
+[[nodiscard]] variable<Backend, widened<T>> log_softmax_gather(
+    tape<Backend, T>& tape, variable<Backend, T> logits, tensor<Backend, std::int32_t> const& targets,
+    logits_memory memory = logits_memory::reuse_if_free) {
   if (logits.extents().rank() != 2 || logits.extent(0) != targets.size())
     fail({"log_softmax_gather",
           "logits " + to_string(logits.extents()) + ", targets " + to_string(targets.extents()),
           "the shapes do not fit", "Give logits [N, vocabulary] and N targets"});
   check_ids("log_softmax_gather", "vocabulary", targets, logits.extent(1));
-  tensor<Backend, T> y({targets.size()});
-  tensor<Backend, T> log_sums({targets.size()});
+  tensor<Backend, widened<T>> y({targets.size()});
+  tensor<Backend, widened<T>> log_sums({targets.size()});
   implement<log_softmax_gather_op, Backend>::forward(logits.view(), targets.const_view(), y.view(),
                                                      log_sums.view());
   gradient_of const dlogits(logits);
   return tape.record(
       std::move(y), {dlogits},
-      [dlogits, logits = std::move(logits).value(), targets, log_sums, memory](array_view<T const> dy) {
+      [dlogits, logits = std::move(logits).value(), targets, log_sums,
+       memory](array_view<widened<T> const> dy) {
         auto const is_free = logits.is_sole_owner();
         if (memory == logits_memory::consume && !is_free)
           fail({"log_softmax_gather", "logits " + to_string(logits.extents()),

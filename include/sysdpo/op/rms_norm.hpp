@@ -16,7 +16,7 @@ template <class Backend, class T>
     fail({"rms_norm", "x " + to_string(x.extents()) + ", gamma " + to_string(gamma.extents()),
           "the widths differ", "Give one gain per element of a row"});
   tensor<Backend, T> y(x.extents());
-  tensor<Backend, T> inverse({x.extents().rows()});
+  tensor<Backend, widened<T>> inverse({x.extents().rows()});
   implement<rms_norm_op, Backend>::forward(x.view(), gamma.view(), epsilon, y.view(), inverse.view());
   return tape.record(std::move(y), {x, gamma},
                      [x = x.value(), gamma = gamma.value(), inverse, dx = gradient_of(x),

@@ -15,8 +15,8 @@ struct rope_op;
 /// Cosines and sines of every position and frequency, [positions, d/2] each.
 template <class Backend, class T>
 struct rope_table {
-  tensor<Backend, T> cosines;
-  tensor<Backend, T> sines;
+  tensor<Backend, widened<T>> cosines;
+  tensor<Backend, widened<T>> sines;
 };
 
 /// The table of `positions` positions for heads of `head_size` elements, computed in double.
@@ -28,17 +28,17 @@ template <class Backend, class T>
           "elements are rotated in pairs at positive frequencies",
           "Give an even head size and a positive theta"});
   auto const half = head_size / 2;
-  std::vector<T> cosines;
-  std::vector<T> sines;
+  std::vector<widened<T>> cosines;
+  std::vector<widened<T>> sines;
   for (index_t position = 0; position < positions; ++position)
     for (index_t i = 0; i < half; ++i) {
       auto const angle = static_cast<double>(position) *
                          std::pow(theta, -2 * static_cast<double>(i) / static_cast<double>(head_size));
-      cosines.push_back(static_cast<T>(std::cos(angle)));
-      sines.push_back(static_cast<T>(std::sin(angle)));
+      cosines.push_back(static_cast<widened<T>>(std::cos(angle)));
+      sines.push_back(static_cast<widened<T>>(std::sin(angle)));
     }
-  return {tensor<Backend, T>::from_host({positions, half}, cosines),
-          tensor<Backend, T>::from_host({positions, half}, sines)};
+  return {tensor<Backend, widened<T>>::from_host({positions, half}, cosines),
+          tensor<Backend, widened<T>>::from_host({positions, half}, sines)};
 }
 
 /// x [N, H, d] with row n at positions[n] → the extents of x.

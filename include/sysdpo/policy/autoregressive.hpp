@@ -97,8 +97,8 @@ struct autoregressive {
   /// \throws error if a value holds `begin`, `end`, nothing or, being a list, `separator`, a token lies
   /// outside the vocabulary or a sequence exceeds the context.
   template <class Backend, class T, class... Parents>
-  static variable<Backend, T> log_prob(tape<Backend, T>& tape, auto& model, options const& settings,
-                                       std::span<scored_row<Value, Parents...> const> rows) {
+  static variable<Backend, widened<T>> log_prob(tape<Backend, T>& tape, auto& model, options const& settings,
+                                                std::span<scored_row<Value, Parents...> const> rows) {
     std::vector<detail::token_list> inputs;
     std::vector<std::int32_t> positions;
     std::vector<std::int32_t> targets;

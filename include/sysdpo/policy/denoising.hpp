@@ -76,7 +76,7 @@ struct denoising {
     tensor<Backend, T> noisy;             ///< z_t [N, H, W, C], N = rows · K, a row's draws side by side
     tensor<Backend, T> target;            ///< ε, or v under v-prediction
     tensor<Backend, std::int32_t> steps;  ///< t [N]
-    tensor<Backend, T> weights;           ///< T·ω(t)/K, times ᾱ_t under v-prediction [N]
+    tensor<Backend, widened<T>> weights;  ///< T·ω(t)/K, times ᾱ_t under v-prediction [N]
     packed_tokens<Backend> captions;      ///< N sequences
     std::vector<index_t> draws_per_row;   ///< K for each row
   };
@@ -103,9 +103,9 @@ struct denoising {
 
   /// T · (ℓ_ref − ℓ) averaged over the draws, [rows].
   template <class Backend, class T, class... Parents>
-  static variable<Backend, T> log_ratio(tape<Backend, T>& tape, auto& model,
-                                        record<Backend, T> const& reference, options const& settings,
-                                        std::span<scored_row<Value, Parents...> const>) {
+  static variable<Backend, widened<T>> log_ratio(tape<Backend, T>& tape, auto& model,
+                                                 record<Backend, T> const& reference, options const& settings,
+                                                 std::span<scored_row<Value, Parents...> const>) {
     auto const prediction = predict(tape, model, reference.rows);
     auto const ratios = denoising_log_ratio(tape, prediction, reference.prediction, reference.rows.target,
                                             reference.rows.weights, settings.reduce);
@@ -115,8 +115,8 @@ struct denoising {
   /// −T·ω(t)·reduce(error)² averaged over the draws, [rows]: of policy and reference, the log-ratio's two
   /// halves.
   template <class Backend, class T, class... Parents>
-  static variable<Backend, T> score(tape<Backend, T>& tape, auto& model, options const& settings,
-                                    std::span<scored_row<Value, Parents...> const> rows) {
+  static variable<Backend, widened<T>> score(tape<Backend, T>& tape, auto& model, options const& settings,
+                                             std::span<scored_row<Value, Parents...> const> rows) {
     auto const noisy = noise<Backend, T>(settings, rows);
     auto const losses =
         denoising_loss(tape, predict(tape, model, noisy), noisy.target, noisy.weights, settings.reduce);
@@ -152,8 +152,8 @@ struct denoising {
   /// ω(t)·reduce(error)² averaged over the draws, [rows]: the loss that trains a painter from scratch,
   /// without the factor T.
   template <class Backend, class T, class... Parents>
-  static variable<Backend, T> loss(tape<Backend, T>& tape, auto& model, options settings,
-                                   std::span<scored_row<Value, Parents...> const> rows) {
+  static variable<Backend, widened<T>> loss(tape<Backend, T>& tape, auto& model, options settings,
+                                            std::span<scored_row<Value, Parents...> const> rows) {
     settings.steps_factor = 1;
     auto const noisy = noise<Backend, T>(settings, rows);
     auto const losses =
@@ -249,54 +249,48 @@ struct denoising {
         settings.steps_factor == 0 ? static_cast<double>(schedule.steps()) : settings.steps_factor;
     auto const count = static_cast<index_t>(rows.size()) * settings.draws;
     shape const all_images{count, Value::height, Value::width, Value::channels};
-    std::vector<float> normals(static_cast<std::size_t>(elements));
-    std::vector<T> images(static_cast<std::size_t>(count * elements));
-    std::vector<T> errors(images.size());
+    std::vector<T> images;
+    images.reserve(static_cast<std::size_t>(count * elements));
+    std::vector<draw_key> keys;
     std::vector<std::int32_t> steps;
-    std::vector<T> signals, noises, weights;
+    std::vector<widened<T>> signals, deviations, weights;
     std::vector<std::vector<std::int32_t>> captions;
-    auto at = std::ptrdiff_t{0};
     for (auto const& row : rows) {
       auto const pixels = row.value->values();
       if (static_cast<index_t>(pixels.size()) != elements)
         fail({"denoising node", "pair " + std::to_string(row.key.pair), "its image is missing",
               "Give every row an image"});
-      for (int draw = 0; draw < settings.draws; ++draw, at += elements) {
+      for (int draw = 0; draw < settings.draws; ++draw) {
         auto key = row.key;
         key.draw += static_cast<std::uint32_t>(draw + (settings.share_draws ? 0 : row.side * settings.draws));
-        fill_normal(normals, key);
-        std::copy(normals.begin(), normals.end(), errors.begin() + at);
-        std::copy(pixels.begin(), pixels.end(), images.begin() + at);
+        keys.push_back(key);
+        for (auto const pixel : pixels) images.push_back(static_cast<T>(pixel));
         key.draw |= 0x80000000U;
         auto const u = static_cast<double>(uniform_at(philox_stream(key), 0));
         auto const t =
             std::min(last, settings.first_step + static_cast<int>(u * (last - settings.first_step + 1)));
         steps.push_back(t);
-        signals.push_back(static_cast<T>(schedule.signal(t)));
-        noises.push_back(static_cast<T>(schedule.deviation(t)));
-        weights.push_back(static_cast<T>(factor / settings.draws * schedule.weight(settings.weight, t) *
-                                         schedule.epsilon_error(settings.prediction, t)));
+        signals.push_back(static_cast<widened<T>>(schedule.signal(t)));
+        deviations.push_back(static_cast<widened<T>>(schedule.deviation(t)));
+        weights.push_back(
+            static_cast<widened<T>>(factor / settings.draws * schedule.weight(settings.weight, t) *
+                                    schedule.epsilon_error(settings.prediction, t)));
         captions.push_back(caption_of(settings, *std::get<0>(row.parents)));
       }
     }
     auto const per_row = [&](auto const& values) {
       return tensor<Backend, std::remove_cvref_t<decltype(values[0])>>::from_host({count}, values);
     };
-    auto const image = tensor<Backend, T>::from_host(all_images, images);
-    auto error = tensor<Backend, T>::from_host(all_images, errors);
-    noised_rows<Backend, T> made{.noisy = add_noise(image, error, per_row(signals), per_row(noises)),
-                                 .target = {},
-                                 .steps = per_row(steps),
-                                 .weights = per_row(weights),
-                                 .captions = pack_tokens<Backend>(captions),
-                                 .draws_per_row = std::vector<index_t>(rows.size(), settings.draws)};
-    if (settings.prediction == prediction_kind::velocity) {
-      for (auto& x : noises) x = -x;
-      made.target = add_noise(error, image, per_row(signals), per_row(noises));
-    } else {
-      made.target = std::move(error);
-    }
-    return made;
+    auto [noisy, target] = add_noise(
+        tensor<Backend, T>::from_host(all_images, images), keys, per_row(signals), per_row(deviations),
+        settings.prediction == prediction_kind::velocity ? denoising_target::velocity
+                                                         : denoising_target::noise);
+    return {.noisy = std::move(noisy),
+            .target = std::move(target),
+            .steps = per_row(steps),
+            .weights = per_row(weights),
+            .captions = pack_tokens<Backend>(captions),
+            .draws_per_row = std::vector<index_t>(rows.size(), settings.draws)};
   }
 };
 

@@ -29,8 +29,9 @@ struct tabular {
   /// log p(value | parents) = log softmax(logits[context])[value], [rows].
   /// \throws error if a value or parent is no category of its type, or the table does not fit the types.
   template <class Backend, class T, class... Parents>
-  static variable<Backend, T> log_prob(tape<Backend, T>& tape, auto& model, detail::no_options const&,
-                                       std::span<scored_row<Value, Parents...> const> rows) {
+  static variable<Backend, widened<T>> log_prob(tape<Backend, T>& tape, auto& model,
+                                                detail::no_options const&,
+                                                std::span<scored_row<Value, Parents...> const> rows) {
     std::vector<std::int32_t> contexts;
     std::vector<std::int32_t> targets;
     for (auto const& row : rows) {

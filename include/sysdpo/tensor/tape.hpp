@@ -28,19 +28,26 @@ class tape;
 
 namespace detail {
 
+/// What a tape walks back over.
+struct tape_entry {
+  tape_entry() = default;
+  tape_entry(tape_entry const&) = delete;
+  tape_entry& operator=(tape_entry const&) = delete;
+  virtual ~tape_entry() = default;
+  /// Whether a gradient came here.
+  [[nodiscard]] virtual bool reached() const = 0;
+  /// Passes the gradient on to the op's inputs.
+  virtual void flow() = 0;
+};
+
 /// A value's place on the tape. `gradient` points at the node's own tensor or at a parameter's.
 template <class Backend, class T>
-struct tape_node {
+struct tape_node : tape_entry {
   gradient_slot<Backend, T> own{};
   gradient_slot<Backend, T>* gradient = &own;
   shape extents{};
 
-  tape_node() = default;
-  tape_node(tape_node const&) = delete;
-  tape_node& operator=(tape_node const&) = delete;
-  virtual ~tape_node() = default;
-  /// Passes the gradient on to the op's inputs.
-  virtual void flow() = 0;
+  [[nodiscard]] bool reached() const final { return gradient->filled; }
 };
 
 /// Chunks of raw memory handed out front to back and reused after `reset`.
@@ -132,15 +139,33 @@ class gradient_of {
   detail::tape_node<Backend, T>* node_;
 };
 
+namespace detail {
+
+/// Whether an input of an op, of whatever type, wants a gradient.
+class wish {
+ public:
+  template <class Backend, class T>
+  wish(variable<Backend, T> const& input)  // NOLINT(google-explicit-constructor)
+      : wanted_(input.wants_gradient()) {}
+  template <class Backend, class T>
+  wish(gradient_of<Backend, T> const& input)  // NOLINT(google-explicit-constructor)
+      : wanted_(static_cast<bool>(input)) {}
+  [[nodiscard]] explicit operator bool() const noexcept { return wanted_; }
+
+ private:
+  bool wanted_;
+};
+
+}  // namespace detail
+
 /// Whether a tape keeps what it sees.
 enum class recording { off, on };
 
-/// Records operations and sends gradients back through them.
+/// Records operations and sends gradients back through them. T is what a model computes in; what sums up its
+/// results may be wider, and stands on the same tape.
 template <class Backend, class T>
 class tape {
  public:
-  using node_type = detail::tape_node<Backend, T>;
-
   explicit tape(recording mode = recording::on) : recording_(mode == recording::on) {}
   tape(tape const&) = delete;
   tape& operator=(tape const&) = delete;
@@ -149,21 +174,23 @@ class tape {
   [[nodiscard]] bool is_recording() const noexcept { return recording_; }
 
   /// A value that takes no gradient.
-  [[nodiscard]] variable<Backend, T> constant(tensor<Backend, T> value) const {
-    return variable<Backend, T>{std::move(value)};
+  template <class U>
+  [[nodiscard]] variable<Backend, U> constant(tensor<Backend, U> value) const {
+    return variable<Backend, U>{std::move(value)};
   }
 
   /// A leaf whose gradient can be read from `slot` afterwards (added to what `slot` holds). `slot` must
   /// outlive the tape's use.
-  [[nodiscard]] variable<Backend, T> watch(tensor<Backend, T> value, gradient_slot<Backend, T>& slot) {
+  template <class U>
+  [[nodiscard]] variable<Backend, U> watch(tensor<Backend, U> value, gradient_slot<Backend, U>& slot) {
     if (!recording_) return constant(std::move(value));
-    struct leaf final : node_type {
+    struct leaf final : detail::tape_node<Backend, U> {
       void flow() override {}
     };
     auto* const node = place<leaf>();
     node->gradient = &slot;
     node->extents = value.extents();
-    return variable<Backend, T>{std::move(value), node};
+    return variable<Backend, U>{std::move(value), node};
   }
 
   /// A parameter as a variable, converted to the type that ops compute in where it is stored in another.
@@ -184,37 +211,37 @@ class tape {
   /// Records an op: `value` came from `inputs`, and `flow(upstream)` passes `upstream` (a view of the
   /// gradient of `value`) on to them. Nothing is recorded, and `flow` is dropped, when no input wants a
   /// gradient.
-  template <std::invocable<array_view<T const>> Flow>
-  [[nodiscard]] variable<Backend, T> record(tensor<Backend, T> value,
-                                            std::initializer_list<gradient_of<Backend, T>> inputs,
-                                            Flow&& flow) {
+  template <class U, std::invocable<array_view<U const>> Flow>
+  [[nodiscard]] variable<Backend, U> record(tensor<Backend, U> value,
+                                            std::initializer_list<detail::wish> inputs, Flow&& flow) {
     bool wanted = false;
     for (auto const& input : inputs) wanted = wanted || static_cast<bool>(input);
-    if (!wanted || !recording_) return variable<Backend, T>{std::move(value)};
-    struct operation final : node_type {
+    if (!wanted || !recording_) return variable<Backend, U>{std::move(value)};
+    struct operation final : detail::tape_node<Backend, U> {
       explicit operation(Flow&& f) : body(std::forward<Flow>(f)) {}
       void flow() override { body(this->gradient->value.const_view()); }
       std::decay_t<Flow> body;
     };
     auto* const node = place<operation>(std::forward<Flow>(flow));
     node->extents = value.extents();
-    return variable<Backend, T>{std::move(value), node};
+    return variable<Backend, U>{std::move(value), node};
   }
 
   /// Sends `seed` (same extents as `root`) back through everything recorded and clears the tape. A root that
   /// takes no gradient is allowed: nothing happens.
-  void backward(variable<Backend, T> const& root, tensor<Backend, T> const& seed) {
+  template <class U>
+  void backward(variable<Backend, U> const& root, tensor<Backend, U> const& seed) {
     if (root.wants_gradient()) {
       if (seed.extents() != root.extents())
         fail({"tape", "backward",
               "the seed is " + to_string(seed.extents()) + ", the root " + to_string(root.extents()),
               "Give one upstream value per element of the root"});
-      implement<add_op, Backend>::backward(seed.const_view(), gradient_of<Backend, T>(root).sink());
+      implement<add_op, Backend>::backward(seed.const_view(), gradient_of<Backend, U>(root).sink());
       while (!nodes_.empty()) {
         auto* const node = nodes_.back();
-        if (node->gradient->filled) node->flow();
+        if (node->reached()) node->flow();
         nodes_.pop_back();
-        node->~node_type();
+        node->~tape_entry();
       }
     }
     reset();
@@ -228,7 +255,7 @@ class tape {
 
   /// Forgets everything recorded; keeps the memory for the next use.
   void reset() noexcept {
-    for (; !nodes_.empty(); nodes_.pop_back()) nodes_.back()->~node_type();
+    for (; !nodes_.empty(); nodes_.pop_back()) nodes_.back()->~tape_entry();
     arena_.reset();
   }
 
@@ -243,7 +270,7 @@ class tape {
 
   bool recording_;
   detail::arena arena_;
-  std::vector<node_type*> nodes_;
+  std::vector<detail::tape_entry*> nodes_;
 };
 
 }  // namespace sysdpo

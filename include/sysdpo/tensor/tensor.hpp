@@ -11,6 +11,7 @@
 
 #include "sysdpo/backend/concept.hpp"
 #include "sysdpo/core/array_view.hpp"
+#include "sysdpo/core/scalar.hpp"
 
 namespace sysdpo {
 
