@@ -25,10 +25,10 @@ TEMPLATE_TEST_CASE("embedding takes rows of a table and gives gradients back", "
       auto const dy = test::random_memory<TestType>(rows * width, 2);
       auto const before = test::random_memory<TestType>(index_t{10} * width, 3);
       memory<TestType> y(rows * width), dtable(before);
-      test::run<sysdpo::kernel::embedding<TestType>>({table.data(), ids_there.data(), rows, width, y.data()},
-                                                     how);
+      test::run<sysdpo::kernel::embedding<TestType>>(
+          {table.data(), ids_there.data(), rows, 10, width, y.data()}, how);
       test::run<sysdpo::kernel::embedding_backward<TestType>>(
-          {sorted_there.data(), order_there.data(), dy.data(), rows, width, dtable.data()}, how);
+          {sorted_there.data(), order_there.data(), dy.data(), rows, 10, width, dtable.data()}, how);
       auto const w = static_cast<std::size_t>(width);
       std::vector<double> expected(10 * w);
       for (std::size_t i = 0; i < 10 * w; ++i) expected[i] = before.at(i);
@@ -41,4 +41,26 @@ TEMPLATE_TEST_CASE("embedding takes rows of a table and gives gradients back", "
       for (std::size_t i = 0; i < 10 * w; ++i)
         REQUIRE(test::close(dtable.at(i), expected[i], 2 * test::rounding<TestType> + 1e-6));
     }
+}
+
+TEMPLATE_TEST_CASE("ids that have no row give NaN, and take no gradient", "[kernel]", float, bf16, half) {
+  for (int const width : {1, 32, 33}) {
+    memory<std::int32_t> const ids(
+        std::vector<std::int32_t>{std::numeric_limits<std::int32_t>::min(), -1, 1, 2, 3});
+    memory<std::int32_t> const order(std::vector<std::int32_t>{0, 1, 2, 3, 4});
+    auto const table = test::random_memory<TestType>(index_t{2} * width, 1);
+    auto const dy = test::random_memory<TestType>(index_t{5} * width, 2);
+    memory<TestType> y(index_t{5} * width), dtable(table);
+    test::run<sysdpo::kernel::embedding<TestType>>({table.data(), ids.data(), 5, 2, width, y.data()});
+    test::run<sysdpo::kernel::embedding_backward<TestType>>(
+        {ids.data(), order.data(), dy.data(), 5, 2, width, dtable.data()});
+    auto const w = static_cast<std::size_t>(width);
+    for (std::size_t i = 0; i < 5 * w; ++i)
+      REQUIRE(test::close(y.at(i), i / w == 2 ? table.at(w + i % w) : std::nan(""), 0));
+    for (std::size_t i = 0; i < w; ++i) {
+      REQUIRE(dtable.at(i) == table.at(i));
+      REQUIRE(test::close(dtable.at(w + i), table.at(w + i) + dy.at(2 * w + i),
+                          2 * test::rounding<TestType> + 1e-6));
+    }
+  }
 }

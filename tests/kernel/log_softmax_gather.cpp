@@ -134,6 +134,29 @@ TEST_CASE("a logit that is NaN makes its row NaN, and no other", "[kernel]") {
   REQUIRE(std::isfinite(log_sums[1]));
 }
 
+TEST_CASE("a target outside the vocabulary gives NaN, and no slope but the softmax's", "[kernel]") {
+  problem<float, 64> given(4, 300, 1);
+  given.targets[0] = -1;
+  given.targets[1] = 300;
+  given.targets[2] = std::numeric_limits<std::int32_t>::min();
+  memory<float> log_probs(4), log_sums(4);
+  test::run<sysdpo::kernel::log_softmax_gather<float, 64>>({given.logits.data(), given.targets.data(), 4, 300,
+                                                            log_probs.data(), log_sums.data(), nullptr,
+                                                            nullptr});
+  memory<float> const dy(std::vector<float>{1, 1, 1, 1});
+  memory<float> slopes(1200);
+  test::run<sysdpo::kernel::log_softmax_gather_backward<float, 64>>(
+      {given.logits.data(), given.targets.data(), log_sums.data(), dy.data(), nullptr, 0, 4, 300, 1,
+       slopes.data(), false});
+  for (std::size_t n = 0; n < 4; ++n) {
+    REQUIRE(std::isnan(log_probs[n]) == (n < 3));
+    REQUIRE(std::isfinite(log_sums[n]));
+    double sum = 0;
+    for (std::size_t i = 0; i < 300; ++i) sum += slopes.at(n * 300 + i);
+    REQUIRE(sum == Approx(n < 3 ? -1 : 0).margin(1e-5));
+  }
+}
+
 TEST_CASE("each barrier of the log-probabilities is needed", "[kernel]") {
   problem<bf16, 128> const given(2, 300, 2);
   test::check_barriers([&](emulation const& how) { return given.passes(how); });

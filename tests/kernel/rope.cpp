@@ -23,9 +23,10 @@ TEMPLATE_TEST_CASE("rotary embedding turns pairs, and back", "[kernel]", float, 
       memory<TestType> y(rows * heads * d);
       auto const turn = [&](memory<TestType> const& from, int direction, memory<TestType> const& to,
                             bool add) {
-        test::run<sysdpo::kernel::rope<TestType>>({from.data(), positions.data(), cosines.data(),
-                                                   sines.data(), rows, heads, d, direction, to.data(), add},
-                                                  how);
+        test::run<sysdpo::kernel::rope<TestType>>(
+            {from.data(), positions.data(), cosines.data(), sines.data(), rows, 8, heads, d, direction,
+             to.data(), add},
+            how);
       };
       turn(x, 1, y, false);
       double const unit = 2 * test::rounding<TestType> + 1e-6;
@@ -49,7 +50,22 @@ TEST_CASE("rotary embedding adds where asked", "[kernel]") {
   memory<float> const cosines(std::vector<float>{0.6F}), sines(std::vector<float>{0.8F});
   memory<float> const x(std::vector<float>{1, 2}), y(std::vector<float>{10, 20});
   test::run<sysdpo::kernel::rope<float>>(
-      {x.data(), positions.data(), cosines.data(), sines.data(), 1, 1, 2, 1, y.data(), true});
+      {x.data(), positions.data(), cosines.data(), sines.data(), 1, 1, 1, 2, 1, y.data(), true});
   REQUIRE(y[0] == Approx(10 + 0.6 - 1.6));
   REQUIRE(y[1] == Approx(20 + 1.2 + 0.8));
+}
+
+TEMPLATE_TEST_CASE("positions that the table does not have give NaN", "[kernel]", float, bf16, half) {
+  for (int const d : {2, 6, 32}) {
+    memory<std::int32_t> const positions(
+        std::vector<std::int32_t>{-1, 1, 2, std::numeric_limits<std::int32_t>::max()});
+    memory<float> const cosines(std::vector<float>(static_cast<std::size_t>(d), 0.6F));
+    memory<float> const sines(std::vector<float>(static_cast<std::size_t>(d), 0.8F));
+    auto const x = test::random_memory<TestType>(index_t{8} * d, 1);
+    memory<TestType> y(index_t{8} * d);
+    test::run<sysdpo::kernel::rope<TestType>>(
+        {x.data(), positions.data(), cosines.data(), sines.data(), 4, 2, 2, d, 1, y.data(), false});
+    for (std::size_t i = 0; i < y.size(); ++i)
+      REQUIRE(std::isnan(y.at(i)) == (i / static_cast<std::size_t>(2 * d) != 1));
+  }
 }

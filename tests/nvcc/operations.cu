@@ -40,3 +40,5 @@ COMPILE_FOR(float);
 COMPILE_FOR(sysdpo::bf16);
 COMPILE_FOR(sysdpo::half);
 COMPILE(kernel::gradient_scale);
+COMPILE(kernel::adamw<float, sysdpo::bf16>);
+COMPILE(kernel::adamw<float, sysdpo::half>);

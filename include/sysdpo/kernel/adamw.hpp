@@ -1,6 +1,7 @@
-// AdamW over many tensors in one launch. Moments are float. Weights of 16 bits have a master copy in float,
-// or are rounded up or down at random so that the mean is right (stochastic rounding): small steps are not
-// lost. Bound by memory.
+// AdamW over many tensors in one launch, with weights W, gradients G and moments in float. Small steps are
+// not lost where weights are float, of which the model works with a rounded copy (kernel/map.hpp makes one),
+// or where those of 16 bits are rounded up or down at random so that the mean is right (stochastic rounding).
+// Bound by memory.
 #pragma once
 
 #include "sysdpo/core/philox.hpp"
@@ -9,30 +10,29 @@
 namespace sysdpo::kernel {
 
 /// One tensor's arrays, all [size].
-template <class T>
+template <class W, class G = W>
 struct adamw_tensor {
-  T* w;
-  T const* g;
+  W* w;
+  G const* g;
   float* m;
   float* v;
-  float* master;  ///< the weights in float, of which w is the rounded copy; or null
   index_t size;
-  index_t first_block;  ///< the sum of adamw<T>::blocks_of over the tensors before
+  index_t first_block;  ///< the sum of adamw<W, G>::blocks_of over the tensors before
 };
 
 /// m ← β₁m + (1−β₁)·s·g, v ← β₂v + (1−β₂)(s·g)², w ← w·keep − rate·m / (√(v·root) + ε), with keep = 1 −
 /// rate₀·decay, rate = rate₀ / (1 − β₁ᵗ), root = 1 / (1 − β₂ᵗ); s is `*gradient_scale`, or 1 where that is
 /// null.
-template <class T>
+template <class W, class G = W>
 struct adamw {
   static constexpr int threads = 256;
   struct arguments {
-    adamw_tensor<T> const* tensors;
+    adamw_tensor<W, G> const* tensors;
     int count;
     index_t total_blocks;
     float beta1, beta2, keep, rate, root, epsilon;
     float const* gradient_scale;
-    bool stochastic;  ///< rounding where there is no master copy; of bf16 alone
+    bool stochastic;  ///< rounding, of bf16 alone
     draw_key key;     ///< of the rounding: another one for each step
   };
   using shared = nothing_shared;
@@ -53,8 +53,7 @@ struct adamw {
     auto const left = tensor.size - begin;
     int const count = left < span_of<threads, 4> ? static_cast<int>(left) : span_of<threads, 4>;
     bool const aligned = is_aligned<4>(tensor.w, 0) && is_aligned<4>(tensor.g, 0) &&
-                         is_aligned<4>(tensor.m, 0) && is_aligned<4>(tensor.v, 0) &&
-                         is_aligned<4>(tensor.master, 0);
+                         is_aligned<4>(tensor.m, 0) && is_aligned<4>(tensor.v, 0);
     float const scale = given.gradient_scale == nullptr ? 1 : *given.gradient_scale;
     auto key = given.key;
     key.node = static_cast<std::uint32_t>(low);
@@ -65,10 +64,7 @@ struct adamw {
       float g[size.value];
       float m[size.value];
       float v[size.value];
-      if (tensor.master != nullptr)
-        load(w, tensor.master + i);
-      else
-        load(w, tensor.w + i);
+      load(w, tensor.w + i);
       load(g, tensor.g + i);
       load(m, tensor.m + i);
       load(v, tensor.v + i);
@@ -80,9 +76,7 @@ struct adamw {
       }
       store(tensor.m + i, m);
       store(tensor.v + i, v);
-      if (tensor.master != nullptr)
-        store(tensor.master + i, w);
-      else if constexpr (std::is_same_v<T, bf16>)
+      if constexpr (std::is_same_v<W, bf16>)
         if (given.stochastic) round_at_random(stream, i, w);
       store(tensor.w + i, w);
     });

@@ -1,11 +1,11 @@
-// Rows of a table: table [V, width], ids [rows] within [0, V), y [rows, width]. Bound by memory.
+// Rows of a table: table [table_rows, width], ids [rows], y [rows, width]. Bound by memory.
 #pragma once
 
 #include "sysdpo/kernel/number.hpp"
 
 namespace sysdpo::kernel {
 
-/// y[n] = table[ids[n]]. Nothing aliases.
+/// y[n] = table[ids[n]], NaN where there is no such row. Nothing aliases.
 template <class T>
 struct embedding {
   static constexpr int threads = 256;
@@ -13,6 +13,7 @@ struct embedding {
     T const* table;
     std::int32_t const* ids;
     index_t rows;
+    index_t table_rows;
     int width;
     T* y;
   };
@@ -27,8 +28,12 @@ struct embedding {
     constexpr int n = pack_width<T>;
     bool const aligned = given.width % n == 0 && is_aligned<n>(given.table, 0) && is_aligned<n>(given.y, 0);
     sweep_span<threads, n>(block, given.rows * given.width, aligned, [&](index_t i, auto size) {
+      index_t const id = given.ids[i / given.width];
       float x[size.value];
-      load(x, given.table + given.ids[i / given.width] * index_t{given.width} + i % given.width);
+      if (id >= 0 && id < given.table_rows)
+        load(x, given.table + id * given.width + i % given.width);
+      else
+        for (auto& element : x) element = not_a_number;
       store(given.y + i, x);
     });
   }
@@ -36,7 +41,8 @@ struct embedding {
 
 /// dtable[id] += Σ dy[n] over the rows n with that id, in their order. `sorted_ids` [rows] are the ids in
 /// ascending order, `order` [rows] the rows that they belong to, equal ids in ascending order of rows: so
-/// each row of the table has one writer. Rows of the table that have no id are left alone.
+/// each row of the table has one writer. Rows of the table that have no id are left alone, ids that have no
+/// row are passed over.
 template <class T>
 struct embedding_backward {
   static constexpr int threads = 128;
@@ -45,6 +51,7 @@ struct embedding_backward {
     std::int32_t const* order;
     T const* dy;
     index_t rows;
+    index_t table_rows;
     int width;
     T* dtable;
   };
@@ -58,6 +65,7 @@ struct embedding_backward {
     auto const first = block.index();
     auto const id = given.sorted_ids[first];
     if (first > 0 && given.sorted_ids[first - 1] == id) return;  // the run has its block
+    if (id < 0 || id >= given.table_rows) return;
     auto* const to = given.dtable + id * index_t{given.width};
     bool const aligned = given.width % n == 0 && is_aligned<n>(given.dy, 0) && is_aligned<n>(to, 0);
     sweep<threads, n>(block.thread(), 0, given.width, aligned ? 0 : given.width, [&](int i, auto size) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "sysdpo/kernel/number.hpp"
+#include "sysdpo/kernel/sequences.hpp"
 
 namespace sysdpo::kernel {
 
@@ -71,8 +72,8 @@ struct softmax_sums {
 }  // namespace detail
 
 /// log_probs, log_sums, entropies [N], tops [N]: log softmax(row)[target], log Σ exp(row), −Σ p log p and the
-/// most probable token, the first of equals. Entropies and tops may be null. Targets lie within [0, V). A
-/// logit of −∞ has probability 0; a row of nothing else gives NaN.
+/// most probable token, the first of equals. Entropies and tops may be null. A target outside [0, V) gives a
+/// log-probability of NaN. A logit of −∞ has probability 0; a row of nothing else gives NaN.
 template <class T, int Threads = 512>
 struct log_softmax_gather {
   static constexpr int threads = Threads;
@@ -110,8 +111,10 @@ struct log_softmax_gather {
     for (int warp = 1; warp < Threads / warp_size; ++warp) sums.add(memory.of_warp[warp]);
     auto const log_sum = std::log(sums.sum);
     auto const n_row = block.index();
+    int const target = given.targets[n_row];
+    float const logit = target >= 0 && target < given.vocabulary ? to_float(row[target]) : not_a_number;
     given.log_sums[n_row] = sums.highest + log_sum;
-    given.log_probs[n_row] = to_float(row[given.targets[n_row]]) - sums.highest - log_sum;
+    given.log_probs[n_row] = logit - sums.highest - log_sum;
     if (given.entropies != nullptr) given.entropies[n_row] = log_sum - sums.weighted / sums.sum;
     if (given.tops != nullptr) given.tops[n_row] = sums.place;
   }
@@ -165,7 +168,8 @@ struct log_softmax_gather_backward {
     auto* const out = given.dlogits + at * given.vocabulary;
     int const target = given.targets[at];
     float const log_sum = given.log_sums[at];
-    float const upstream = given.dy[given.offsets == nullptr ? at : sequence_of(given, at)];
+    float const upstream =
+        given.dy[given.offsets == nullptr ? at : sequence_of(given.offsets, given.sequences, at)];
     bool const accumulate = given.accumulate;
     sweep<Threads, n>(block.thread(), begin, end, first_pack<n>(begin, end, row, out), [&](int i, auto size) {
       float x[size.value] = {};
@@ -176,18 +180,6 @@ struct log_softmax_gather_backward {
       }
       store(out + i, x, accumulate);
     });
-  }
-
- private:
-  /// The sequence of a row; those without rows have none.
-  static SYSDPO_DEVICE int sequence_of(arguments const& given, index_t row) {
-    int low = 0;
-    int high = given.sequences;
-    while (high - low > 1) {
-      int const middle = (low + high) / 2;
-      (given.offsets[middle] <= row ? low : high) = middle;
-    }
-    return low;
   }
 };
 

@@ -3,6 +3,7 @@
 // instructions for.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -17,8 +18,14 @@ namespace sysdpo::kernel {
 template <class T>
 inline constexpr int pack_width = 16 / static_cast<int>(sizeof(T));
 
+/// Elements that are handled at once where arrays of several types meet: as many as 16 bytes of the widest.
+template <class... T>
+inline constexpr int common_pack_width = std::min({pack_width<T>...});
+
 /// Infinity.
 inline constexpr float infinity = std::numeric_limits<float>::infinity();
+/// What stands where an id or a position leads out of its table.
+inline constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 
 /// x, exactly.
 SYSDPO_DEVICE inline float to_float(float x) { return x; }

@@ -1,5 +1,5 @@
 // Rotary position embedding: elements i and i + d/2 of each head turn by the angle of their position. x, y
-// [rows, heads, d], positions [rows], cosines and sines [positions, d/2], in float. Backward is the turn the
+// [rows, heads, d], positions [rows], cosines and sines [table_rows, d/2], in float. Backward is the turn the
 // other way. Bound by memory.
 #pragma once
 
@@ -7,7 +7,8 @@
 
 namespace sysdpo::kernel {
 
-/// y = x turned, or += it; direction −1 turns back. y may be x.
+/// y = x turned, or += it; direction −1 turns back. A position that the table does not have gives NaN. y may
+/// be x.
 template <class T>
 struct rope {
   static constexpr int threads = 256;
@@ -17,6 +18,7 @@ struct rope {
     float const* cosines;
     float const* sines;
     index_t rows;
+    index_t table_rows;
     int heads;
     int head_size;
     int direction;
@@ -38,15 +40,19 @@ struct rope {
       auto const head = i / middle;
       int const within = static_cast<int>(i % middle);
       auto const at = head * given.head_size + within;
-      auto const angle = index_t{given.positions[head / given.heads]} * middle + within;
+      index_t const position = given.positions[head / given.heads];
       float first[size.value];
       float second[size.value];
       float cosine[size.value];
       float sine[size.value];
       load(first, given.x + at);
       load(second, given.x + at + middle);
-      load(cosine, given.cosines + angle);
-      load(sine, given.sines + angle);
+      if (position >= 0 && position < given.table_rows) {
+        load(cosine, given.cosines + position * middle + within);
+        load(sine, given.sines + position * middle + within);
+      } else {
+        for (int j = 0; j < size.value; ++j) cosine[j] = sine[j] = not_a_number;
+      }
       for (int j = 0; j < size.value; ++j) {
         float const s = sign * sine[j];
         float const turned = first[j] * cosine[j] - second[j] * s;
