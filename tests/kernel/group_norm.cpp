@@ -48,6 +48,8 @@ struct problem {
     test::run<k::group_norm_statistics<T>>({x.data(), gamma.data(), beta.data(), layout, sums.data(), 1e-5F},
                                            how);
     test::run<k::group_norm<T>>({x.data(), layout, is.silu, y.data()}, how);
+    for (auto* const line : {&slopes, &shifts}) std::fill_n(line->data(), line->size(), 0.0F);
+    test::run<k::group_norm_lines<T>>({gamma.data(), beta.data(), layout}, how);
     test::run<k::group_norm_backward_sums<T>>({x.data(), dy.data(), layout, is.silu, sums.data()}, how);
     test::run<k::group_norm_backward_statistics<T>>(
         {gamma.data(), layout, sums.data(), image_sums.data(), tilts.data(), offsets.data()}, how);

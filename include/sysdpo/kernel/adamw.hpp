@@ -21,8 +21,8 @@ struct adamw_tensor {
 };
 
 /// m ← β₁m + (1−β₁)·s·g, v ← β₂v + (1−β₂)(s·g)², w ← w·keep − rate·m / (√(v·root) + ε), with keep = 1 −
-/// rate₀·decay, rate = rate₀ / (1 − β₁ᵗ), root = 1 / (1 − β₂ᵗ); s is `*gradient_scale`, or 1 where that is
-/// null.
+/// rate₀·decay, rate = rate₀ / (1 − β₁ᵗ), root = 1 / (1 − β₂ᵗ); s is `gradient_factor`, times
+/// `*gradient_scale` where that is not null.
 template <class W, class G = W>
 struct adamw {
   static constexpr int threads = 256;
@@ -31,6 +31,7 @@ struct adamw {
     int count;
     index_t total_blocks;
     float beta1, beta2, keep, rate, root, epsilon;
+    float gradient_factor;
     float const* gradient_scale;
     bool stochastic;  ///< rounding, of bf16 alone
     draw_key key;     ///< of the rounding: another one for each step
@@ -54,7 +55,7 @@ struct adamw {
     int const count = left < span_of<threads, 4> ? static_cast<int>(left) : span_of<threads, 4>;
     bool const aligned = is_aligned<4>(tensor.w, 0) && is_aligned<4>(tensor.g, 0) &&
                          is_aligned<4>(tensor.m, 0) && is_aligned<4>(tensor.v, 0);
-    float const scale = given.gradient_scale == nullptr ? 1 : *given.gradient_scale;
+    float const scale = given.gradient_factor * (given.gradient_scale == nullptr ? 1 : *given.gradient_scale);
     auto key = given.key;
     key.node = static_cast<std::uint32_t>(low);
     philox_stream const stream(key);

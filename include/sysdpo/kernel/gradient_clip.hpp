@@ -46,6 +46,29 @@ struct squared_norm {
   }
 };
 
+/// total [1] = Σ sums.
+struct squared_norm_end {
+  static constexpr int threads = 256;
+  struct arguments {
+    double const* sums;
+    int count;
+    double* total;
+  };
+  struct shared {
+    double of_warp[threads / warp_size];
+  };
+
+  static index_t blocks(arguments const& /*given*/) { return 1; }
+
+  template <class Block>
+  SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& memory) const {
+    double sum = 0;
+    for (int i = block.thread(); i < given.count; i += threads) sum += given.sums[i];
+    sum = block_sum<threads>(block, sum, memory.of_warp);
+    if (block.thread() == 0) given.total[0] = sum;
+  }
+};
+
 /// norm [1] = √Σ sums, scale [1] = what brings the norm down to `bound`, or 1 where it is not above. A norm
 /// that is no number gives that: the weights show it.
 struct gradient_scale {

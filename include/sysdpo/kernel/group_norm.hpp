@@ -2,8 +2,9 @@
 // groups neighbouring channels. x̂ = (x − mean)·scale, scale = 1 / √(variance + ε), z = x̂·γ + β, y = silu(z)
 // or z.
 //
-// Forward: group_norm_sums, group_norm_statistics, group_norm; backward: group_norm_backward_sums,
-// group_norm_backward_statistics, group_norm_backward, and column_sum (kernel/row_norm.hpp) with a part an
+// Forward: group_norm_sums, group_norm_statistics, group_norm; backward: group_norm_lines where slopes and
+// shifts were not kept, group_norm_backward_sums, group_norm_backward_statistics, group_norm_backward, and
+// column_sum (kernel/row_norm.hpp) with a part an
 // image for dγ and dβ. Sums of a channel are float over `parts` shares of its pixels, the rest is double, all
 // in a fixed order. Bound by memory: two sweeps over x forward, two over x and dy backward.
 #pragma once
@@ -157,6 +158,19 @@ struct group_norm_sums {
   }
 };
 
+namespace detail {
+
+/// The slope and shift of a channel of an image.
+template <class T>
+SYSDPO_DEVICE void store_line(group_norm_layout const& layout, index_t image, int channel, float mean,
+                              float scale, T const* gamma, T const* beta) {
+  float const slope = to_float(gamma[channel]) * scale;
+  layout.slopes[image * layout.channels + channel] = slope;
+  layout.shifts[image * layout.channels + channel] = std::fma(-slope, mean, to_float(beta[channel]));
+}
+
+}  // namespace detail
+
 /// Means and scales of groups, slopes and shifts of channels, from those sums. A warp has a group of an
 /// image.
 template <class T>
@@ -209,13 +223,36 @@ struct group_norm_statistics {
       layout.means[block.index()] = static_cast<float>(mean);
       layout.scales[block.index()] = scale;
     }
-    for (int i = block.thread(); i < layout.group_width(); i += threads) {
-      int const channel = first + i;
-      float const slope = to_float(given.gamma[channel]) * scale;
-      layout.slopes[image * layout.channels + channel] = slope;
-      layout.shifts[image * layout.channels + channel] =
-          std::fma(-slope, static_cast<float>(mean), to_float(given.beta[channel]));
-    }
+    for (int i = block.thread(); i < layout.group_width(); i += threads)
+      detail::store_line(layout, image, first + i, static_cast<float>(mean), scale, given.gamma, given.beta);
+  }
+};
+
+/// Slopes and shifts anew, from means and scales that were kept.
+template <class T>
+struct group_norm_lines {
+  static constexpr int threads = 128;
+  struct arguments {
+    T const* gamma;
+    T const* beta;
+    group_norm_layout layout;
+  };
+  using shared = nothing_shared;
+
+  static index_t blocks(arguments const& given) {
+    return ceil_divide(index_t{given.layout.images} * given.layout.channels, threads);
+  }
+
+  template <class Block>
+  SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& /*memory*/) const {
+    auto const& layout = given.layout;
+    auto const i = block.index() * threads + block.thread();
+    if (i >= index_t{layout.images} * layout.channels) return;
+    auto const image = i / layout.channels;
+    int const channel = static_cast<int>(i % layout.channels);
+    auto const group = image * layout.groups + channel / layout.group_width();
+    detail::store_line(layout, image, channel, layout.means[group], layout.scales[group], given.gamma,
+                       given.beta);
   }
 };
 

@@ -66,17 +66,18 @@ template <class Backend, class T>
   tensor<Backend, T> y(q.extents());
   tensor<Backend, widened<T>> log_sums({q.extent(0), q.extent(1)});
   implement<attention_op, Backend>::forward(q.view(), k.view(), v.view(), queries.offsets.const_view(),
-                                            key_begins.const_view(), key_ends.const_view(), options.causal,
-                                            scale, y.view(), log_sums.view());
-  return tape.record(y, {q, k, v},
-                     [q = q.value(), k = k.value(), v = v.value(), y, log_sums, offsets = queries.offsets,
-                      key_begins, key_ends, causal = options.causal, scale, dq = gradient_of(q),
-                      dk = gradient_of(k), dv = gradient_of(v)](array_view<T const> dy) {
-                       implement<attention_op, Backend>::backward(
-                           q.const_view(), k.const_view(), v.const_view(), y.const_view(),
-                           log_sums.const_view(), offsets.const_view(), key_begins.const_view(),
-                           key_ends.const_view(), causal, scale, dy, dq.sink(), dk.sink(), dv.sink());
-                     });
+                                            key_begins.const_view(), key_ends.const_view(), queries.longest,
+                                            keys.longest, options.causal, scale, y.view(), log_sums.view());
+  return tape.record(
+      y, {q, k, v},
+      [q = q.value(), k = k.value(), v = v.value(), y, log_sums, offsets = queries.offsets, key_begins,
+       key_ends, longest_q = queries.longest, longest_k = keys.longest, causal = options.causal, scale,
+       dq = gradient_of(q), dk = gradient_of(k), dv = gradient_of(v)](array_view<T const> dy) {
+        implement<attention_op, Backend>::backward(
+            q.const_view(), k.const_view(), v.const_view(), y.const_view(), log_sums.const_view(),
+            offsets.const_view(), key_begins.const_view(), key_ends.const_view(), longest_q, longest_k,
+            causal, scale, dy, dq.sink(), dk.sink(), dv.sink());
+      });
 }
 
 /// Attention to rows of a cache, without gradient: keys [begins[i], ends[i]) of k and v belong to sequence i
@@ -94,8 +95,8 @@ template <class Backend, class T>
   tensor<Backend, widened<T>> log_sums({q.extent(0), q.extent(1)});
   implement<attention_op, Backend>::forward(
       q.const_view(), k.const_view(), v.const_view(), queries.offsets.const_view(), begins.const_view(),
-      ends.const_view(), options.causal, detail::attention_scale(options, q.extent(2)), y.view(),
-      log_sums.view());
+      ends.const_view(), queries.longest, k.extent(0), options.causal,
+      detail::attention_scale(options, q.extent(2)), y.view(), log_sums.view());
   return y;
 }
 

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <deque>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,21 +24,33 @@ struct adamw_options {
   double weight_decay = 0.0;  ///< on weights of two or more axes only; gains and biases are never decayed
 };
 
-/// The numbers of one sweep, as `implement<adamw_op, Backend>` takes them.
+/// One weight's arrays, all of one size, as `implement<adamw_op, Backend>` takes them.
+template <class Stored, class Compute, class Accumulate>
+struct adamw_weight {
+  array_view<Stored> w;
+  array_view<Compute const> g;
+  array_view<Accumulate> first, second;  ///< moments
+};
+
+/// The numbers of one sweep.
 struct adamw_step {
   double rate, beta1, beta2, epsilon, weight_decay;
   double correction1;     ///< 1 − β₁ᵗ
   double correction2;     ///< 1 − β₂ᵗ
   double gradient_scale;  ///< multiplies the gradient first: clipping
+  draw_key rounding;      ///< of weights of 16 bits: up or down at random
 };
 
 /// Σ over trainable weights of ‖gradient‖². Read on the host.
 template <class Backend, class Precision>
 [[nodiscard]] double squared_gradient_norm(parameter_set<Backend, Precision> const& weights) {
-  auto sum = tensor<Backend, double>::zeros({1});
+  using compute = typename Precision::compute;
+  std::vector<array_view<compute const>> gradients;
   for (auto const& weight : weights)
-    if (weight.trainable && weight.gradient.filled)
-      implement<squared_norm_op, Backend>::forward(weight.gradient.value.const_view(), sum.view());
+    if (weight.trainable && weight.gradient.filled) gradients.push_back(weight.gradient.value.const_view());
+  tensor<Backend, double> const sum({1});
+  implement<squared_norm_op, Backend>::forward(std::span<array_view<compute const> const>(gradients),
+                                               sum.view());
   return sum.to_host()[0];
 }
 
@@ -68,8 +82,11 @@ class adamw {
   /// One step on every trainable weight that has a gradient. Gradients stay; clear them with
   /// parameter_set::clear_gradients.
   void step(parameter_set<Backend, Precision>& weights, double rate, double gradient_scale = 1) {
+    using part = adamw_weight<typename Precision::parameter, typename Precision::compute, accumulate>;
     moments_.resize(weights.size());
     ++steps_;
+    std::vector<part> decayed;
+    std::vector<part> others;
     auto state = moments_.begin();
     for (auto& weight : weights) {
       auto& [first, second] = *state++;
@@ -78,17 +95,26 @@ class adamw {
         first = tensor<Backend, accumulate>::zeros(weight.value.extents());
         second = tensor<Backend, accumulate>::zeros(weight.value.extents());
       }
+      auto const decays = options_.weight_decay > 0 && weight.value.extents().rank() >= 2;
+      (decays ? decayed : others)
+          .push_back({weight.value.view(), weight.gradient.value.const_view(), first.view(), second.view()});
+    }
+    auto const sweep = [&](std::vector<part> const& parts, double decay, std::uint32_t which) {
+      if (parts.empty()) return;
       implement<adamw_op, Backend>::forward(
-          weight.value.view(), weight.gradient.value.const_view(), first.view(), second.view(),
+          std::span<part const>(parts),
           adamw_step{.rate = rate,
                      .beta1 = options_.beta1,
                      .beta2 = options_.beta2,
                      .epsilon = options_.epsilon,
-                     .weight_decay = weight.value.extents().rank() >= 2 ? options_.weight_decay : 0,
+                     .weight_decay = decay,
                      .correction1 = 1 - std::pow(options_.beta1, static_cast<double>(steps_)),
                      .correction2 = 1 - std::pow(options_.beta2, static_cast<double>(steps_)),
-                     .gradient_scale = gradient_scale});
-    }
+                     .gradient_scale = gradient_scale,
+                     .rounding = {.pair = static_cast<std::uint64_t>(steps_), .draw = which}});
+    };
+    sweep(decayed, options_.weight_decay, 0);
+    sweep(others, 0, 1);
   }
 
   [[nodiscard]] adamw_options const& options() const { return options_; }

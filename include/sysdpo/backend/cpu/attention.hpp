@@ -22,8 +22,9 @@ struct implement<attention_op, cpu> {
 
   template <class T>
   static void forward(array_view<T const> q, array_view<T const> k, array_view<T const> v,
-                      offsets_view q_offsets, offsets_view k_begins, offsets_view k_ends, bool causal,
-                      double scale, array_view<T> y, array_view<T> log_sums) {
+                      offsets_view q_offsets, offsets_view k_begins, offsets_view k_ends,
+                      index_t /*longest_q*/, index_t /*longest_k*/, bool causal, double scale,
+                      array_view<T> y, array_view<T> log_sums) {
     auto const heads = q.extents[1];
     auto const items = k_begins.size() * heads;
     parallel_for(items, grain(q, k, k_begins.size(), items), [&](index_t begin, index_t end) {
@@ -41,9 +42,9 @@ struct implement<attention_op, cpu> {
   template <class T>
   static void backward(array_view<T const> q, array_view<T const> k, array_view<T const> v,
                        array_view<T const> y, array_view<T const> log_sums, offsets_view q_offsets,
-                       offsets_view k_begins, offsets_view k_ends, bool causal, double scale,
-                       array_view<T const> dy, gradient_view<T> dq, gradient_view<T> dk,
-                       gradient_view<T> dv) {
+                       offsets_view k_begins, offsets_view k_ends, index_t /*longest_q*/,
+                       index_t /*longest_k*/, bool causal, double scale, array_view<T const> dy,
+                       gradient_view<T> dq, gradient_view<T> dk, gradient_view<T> dv) {
     if (!dq && !dk && !dv) return;
     auto const key_heads = k.extents[1];
     auto const group = q.extents[1] / key_heads;

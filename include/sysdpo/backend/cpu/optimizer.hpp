@@ -1,10 +1,16 @@
 // Optimiser sweeps on the CPU. All arrays of a call have one size and do not alias.
 #pragma once
 
+#include <bit>
 #include <cmath>
+#include <cstdint>
+#include <span>
+#include <type_traits>
 
 #include "sysdpo/backend/cpu/backend.hpp"
 #include "sysdpo/backend/cpu/matrix.hpp"
+#include "sysdpo/core/philox.hpp"
+#include "sysdpo/core/scalar.hpp"
 
 namespace sysdpo {
 
@@ -15,10 +21,11 @@ struct moving_average_op;
 template <>
 struct implement<adamw_op, cpu> {
   /// m ← β₁m + (1−β₁)·s·g, v ← β₂v + (1−β₂)(s·g)², w ← w(1 − rate·decay) − rate·(m/c₁) / (√(v/c₂) + ε); s is
-  /// `gradient_scale`.
-  template <class T, class A, class Step>
-  static void forward(array_view<T> w, array_view<T const> g, array_view<A> m, array_view<A> v,
-                      Step const& step) {
+  /// `gradient_scale`. bf16 weights are rounded at random, so that the mean is right and small steps are not
+  /// lost: the same draws as kernel/adamw.hpp.
+  template <class Weight, class Step>
+  static void forward(std::span<Weight const> weights, Step const& step) {
+    using A = std::remove_pointer_t<decltype(Weight::first.data)>;
     auto const beta1 = static_cast<A>(step.beta1);
     auto const beta2 = static_cast<A>(step.beta2);
     auto const scale = static_cast<A>(step.gradient_scale);
@@ -26,36 +33,61 @@ struct implement<adamw_op, cpu> {
     auto const rate = static_cast<A>(step.rate / step.correction1);
     auto const root = static_cast<A>(1 / step.correction2);
     auto const epsilon = static_cast<A>(step.epsilon);
-    parallel_for(w.size(), cpu_detail::elementwise_grain, [&](index_t begin, index_t end) {
-      for (auto i = begin; i < end; ++i) {
-        auto const gradient = static_cast<A>(g[i]) * scale;
-        m[i] = beta1 * m[i] + (1 - beta1) * gradient;
-        v[i] = beta2 * v[i] + (1 - beta2) * gradient * gradient;
-        w[i] = static_cast<T>(static_cast<A>(w[i]) * keep - rate * m[i] / (std::sqrt(v[i] * root) + epsilon));
-      }
-    });
+    auto key = step.rounding;
+    for (std::size_t place = 0; place < weights.size(); ++place) {
+      auto const& [w, g, m, v] = weights[place];
+      key.node = static_cast<std::uint32_t>(place);
+      philox_stream const stream(key);
+      parallel_for(w.size(), cpu_detail::elementwise_grain, [&](index_t begin, index_t end) {
+        for (auto i = begin; i < end; ++i) {
+          auto const gradient = static_cast<A>(g[i]) * scale;
+          m[i] = beta1 * m[i] + (1 - beta1) * gradient;
+          v[i] = beta2 * v[i] + (1 - beta2) * gradient * gradient;
+          auto const next = static_cast<A>(w[i]) * keep - rate * m[i] / (std::sqrt(v[i] * root) + epsilon);
+          store(w[i], next, stream, i);
+        }
+      });
+    }
+  }
+
+ private:
+  template <class T, class A>
+  static void store(T& w, A next, philox_stream const& stream, index_t i) {
+    if constexpr (std::is_same_v<T, bf16>) {
+      auto const bits = std::bit_cast<std::uint32_t>(static_cast<float>(next));
+      bool const is_finite = (bits & 0x7f800000U) != 0x7f800000U;
+      auto const random = stream[static_cast<std::uint64_t>(i)] >> 16;
+      w = is_finite ? bf16::from_bits(static_cast<std::uint16_t>((bits + random) >> 16))
+                    : bf16(static_cast<float>(next));
+    } else {
+      w = static_cast<T>(next);
+    }
   }
 };
 
 template <>
 struct implement<squared_norm_op, cpu> {
-  /// Adds Σ x² to `sum` [1], in double.
+  /// sum [1] = Σ x² over all arrays, in double.
   template <class T>
-  static void forward(array_view<T const> x, array_view<double> sum) {
+  static void forward(std::span<array_view<T const> const> arrays, array_view<double> sum) {
     double total = 0;
-    for (index_t i = 0; i < x.size(); ++i) total += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-    sum[0] += total;
+    for (auto const& x : arrays) {
+      double part = 0;
+      for (index_t i = 0; i < x.size(); ++i) part += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+      total += part;
+    }
+    sum[0] = total;
   }
 };
 
 template <>
 struct implement<moving_average_op, cpu> {
   /// average ← decay·average + (1 − decay)·x
-  template <class T>
-  static void forward(array_view<T> average, array_view<T const> x, double decay) {
+  template <class A, class T>
+  static void forward(array_view<A> average, array_view<T const> x, double decay) {
     for (index_t i = 0; i < x.size(); ++i)
-      average[i] =
-          static_cast<T>(decay * static_cast<double>(average[i]) + (1 - decay) * static_cast<double>(x[i]));
+      average[i] = static_cast<A>(decay * static_cast<double>(average[i]) +
+                                  (1 - decay) * static_cast<double>(static_cast<A>(x[i])));
   }
 };
 

@@ -1,26 +1,12 @@
-// Working memory of a CPU operation, from the same pool as tensors: a warmed-up step asks the system for
-// nothing.
+// Memory for the time of one call on the CPU, 64-byte aligned.
 #pragma once
 
 #include "sysdpo/backend/cpu/backend.hpp"
-#include "sysdpo/core/array_view.hpp"
+#include "sysdpo/backend/scratch.hpp"
 
 namespace sysdpo::cpu_detail {
 
-/// `count` uninitialised elements, 64-byte aligned, given back at the end of the scope.
 template <class T>
-class scratch {
- public:
-  explicit scratch(index_t count) : block_(cpu::memory().take(static_cast<std::size_t>(count) * sizeof(T))) {}
-  scratch(scratch const&) = delete;
-  scratch& operator=(scratch const&) = delete;
-  ~scratch() { cpu::memory().give_back(block_); }
-
-  [[nodiscard]] T* data() const noexcept { return static_cast<T*>(block_->data); }
-  [[nodiscard]] T& operator[](index_t i) const noexcept { return data()[i]; }
-
- private:
-  memory_block* block_;
-};
+using scratch = scratch_of<cpu, T>;
 
 }  // namespace sysdpo::cpu_detail

@@ -1,0 +1,55 @@
+// Products of matrices where a GPU would ask its library: plain loops.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "sysdpo/backend/emulated/backend.hpp"
+#include "sysdpo/kernel/number.hpp"
+
+namespace sysdpo {
+
+template <>
+struct implement<product_op, emulated> {
+  /// c [M, N] = a·b + bias [N], or c += a·b + bias; the bias may be null. Sums are float.
+  template <class T, class Out>
+  static void forward(matrix_view<T const> a, matrix_view<T const> b, T const* bias, matrix_view<Out> c,
+                      bool accumulate) {
+    auto const depth = a.transposed ? a.rows : a.columns;
+    auto const columns = static_cast<std::size_t>(c.columns);
+    std::vector<float> const left = dense(a);
+    std::vector<float> const right = dense(b);
+    std::vector<float> sums(columns);
+    for (index_t i = 0; i < c.rows; ++i) {
+      std::fill(sums.begin(), sums.end(), 0.0F);
+      for (index_t k = 0; k < depth; ++k) {
+        auto const factor = left[static_cast<std::size_t>(i * depth + k)];
+        auto const* const row = right.data() + k * c.columns;
+        for (std::size_t j = 0; j < columns; ++j) sums[j] += factor * row[j];
+      }
+      for (std::size_t j = 0; j < columns; ++j) {
+        auto& to = c.data[i * c.columns + static_cast<index_t>(j)];
+        auto sum = sums[j];
+        if (bias != nullptr) sum += kernel::to_float(bias[j]);
+        if (accumulate) sum += kernel::to_float(to);
+        to = kernel::from_float<Out>(sum);
+      }
+    }
+  }
+
+ private:
+  /// The matrix that is meant, row by row.
+  template <class T>
+  static std::vector<float> dense(matrix_view<T const> m) {
+    std::vector<float> made(static_cast<std::size_t>(m.rows * m.columns));
+    for (index_t i = 0; i < m.rows; ++i)
+      for (index_t j = 0; j < m.columns; ++j)
+        made[static_cast<std::size_t>(m.transposed ? j * m.rows + i : i * m.columns + j)] =
+            kernel::to_float(m.data[i * m.columns + j]);
+    return made;
+  }
+};
+
+}  // namespace sysdpo
