@@ -29,19 +29,26 @@ struct check_ids {
 
   template <class Block>
   SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& memory) const {
-    std::int64_t first = given.size;
-    for (index_t i = block.thread(); i < first; i += threads)
-      if (given.ids[i] < 0 || given.ids[i] >= given.bound) first = i;
+    std::int64_t mine = given.size;
+    std::int32_t id = 0;
+    for (index_t i = block.thread(); i < mine; i += threads) {
+      id = given.ids[i];
+      if (id < 0 || id >= given.bound) mine = i;
+    }
+    auto first = mine;
     for (int mask = warp_size / 2; mask > 0; mask /= 2) {
       auto const other = block.shuffle_xor(first, mask);
       if (other < first) first = other;
     }
     if (block.thread() % warp_size == 0) memory.first_of_warp[block.thread() / warp_size] = first;
     block.sync();
-    if (block.thread() != 0) return;
     for (auto const other : memory.first_of_warp)
       if (other < first) first = other;
-    *given.report = first == given.size ? id_report{-1, 0} : id_report{first, given.ids[first]};
+    if (first == given.size) {
+      if (block.thread() == 0) *given.report = {-1, 0};
+    } else if (mine == first) {  // whoever found it
+      *given.report = {first, id};
+    }
   }
 };
 
