@@ -22,21 +22,35 @@
 
 #include <sysdpo/kernel/adamw.hpp>
 #include <sysdpo/kernel/add_noise.hpp>
+#include <sysdpo/kernel/add_rows.hpp>
 #include <sysdpo/kernel/attention.hpp>
 #include <sysdpo/kernel/attention_backward.hpp>
 #include <sysdpo/kernel/attention_layout.hpp>
 #include <sysdpo/kernel/block.hpp>
+#include <sysdpo/kernel/check_ids.hpp>
+#include <sysdpo/kernel/column_sums.hpp>
+#include <sysdpo/kernel/concat.hpp>
 #include <sysdpo/kernel/denoising_loss.hpp>
+#include <sysdpo/kernel/diffusion_step.hpp>
 #include <sysdpo/kernel/embedding.hpp>
 #include <sysdpo/kernel/geglu.hpp>
 #include <sysdpo/kernel/gradient_clip.hpp>
 #include <sysdpo/kernel/group_norm.hpp>
+#include <sysdpo/kernel/head_log_prob.hpp>
 #include <sysdpo/kernel/log_softmax_gather.hpp>
+#include <sysdpo/kernel/map.hpp>
 #include <sysdpo/kernel/number.hpp>
+#include <sysdpo/kernel/positions.hpp>
+#include <sysdpo/kernel/preference.hpp>
 #include <sysdpo/kernel/rope.hpp>
 #include <sysdpo/kernel/row_norm.hpp>
+#include <sysdpo/kernel/scatter_rows.hpp>
+#include <sysdpo/kernel/sequences.hpp>
+#include <sysdpo/kernel/swap_axes.hpp>
 #include <sysdpo/kernel/swiglu.hpp>
 #include <sysdpo/kernel/tile.hpp>
+#include <sysdpo/kernel/timestep_embedding.hpp>
+#include <sysdpo/kernel/upsample.hpp>
 
 #include <sysdpo/backend/concept.hpp>
 #include <sysdpo/backend/cpu.hpp>

@@ -87,7 +87,7 @@ class memory {
     std::memset(base_, 0xff, (size_ + shift_) * sizeof(T));
   }
   memory(std::vector<T> const& from, index_t shift = 0) : memory(std::ssize(from), shift) {
-    std::memcpy(static_cast<void*>(data()), from.data(), size_ * sizeof(T));
+    std::copy(from.begin(), from.end(), data());
   }
   memory(memory const& other)
       : memory(static_cast<index_t>(other.size_), static_cast<index_t>(other.shift_)) {
