@@ -79,10 +79,11 @@ struct column_sums_parts {
   }
 };
 
-/// y [groups, width] = Σ over parts of sums [groups, parts, width], or += it.
+/// y [groups, width] = Σ over parts of sums [groups, parts, width], or += it. A warp stands side by side
+/// along the columns, and the warps of a block share the parts.
 template <class T>
 struct column_sums_end {
-  static constexpr int threads = 128;
+  static constexpr int threads = 256;
   struct arguments {
     float const* sums;
     index_t groups;
@@ -91,17 +92,28 @@ struct column_sums_end {
     T* y;
     bool accumulate;
   };
-  using shared = nothing_shared;
+  struct shared {
+    float of_warp[threads / warp_size][warp_size];
+  };
 
-  static index_t blocks(arguments const& given) { return ceil_divide(given.groups * given.width, threads); }
+  static index_t blocks(arguments const& given) { return ceil_divide(given.groups * given.width, warp_size); }
 
   template <class Block>
-  SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& /*memory*/) const {
-    auto const i = block.index() * threads + block.thread();
-    if (i >= given.groups * given.width) return;
-    auto const* const sums = given.sums + i / given.width * given.parts * given.width + i % given.width;
+  SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& memory) const {
+    constexpr int warps = threads / warp_size;
+    int const warp = block.thread() / warp_size;
+    int const lane = block.thread() % warp_size;
+    auto const i = block.index() * warp_size + lane;
+    bool const is_there = i < given.groups * given.width;
     float total[1] = {0};
-    for (int part = 0; part < given.parts; ++part) total[0] += sums[index_t{part} * given.width];
+    if (is_there) {
+      auto const* const sums = given.sums + i / given.width * given.parts * given.width + i % given.width;
+      for (int part = warp; part < given.parts; part += warps) total[0] += sums[index_t{part} * given.width];
+    }
+    memory.of_warp[warp][lane] = total[0];
+    block.sync();
+    if (warp != 0 || !is_there) return;
+    for (int other = 1; other < warps; ++other) total[0] += memory.of_warp[other][lane];
     store(given.y + i, total, given.accumulate);
   }
 };

@@ -16,11 +16,13 @@ struct operand {
   T const* data;
 };
 
-/// Pointers to arrays of given types, an aggregate of them: {x₀, x₁, …}.
+/// Pointers to arrays of given types: {x₀, x₁, …}.
 template <class Places, class... T>
 struct operands;
 template <std::size_t... Place, class... T>
-struct operands<std::index_sequence<Place...>, T...> : operand<Place, T>... {};
+struct operands<std::index_sequence<Place...>, T...> : operand<Place, T>... {
+  SYSDPO_HOST_DEVICE operands(T const*... data) : operand<Place, T>{data}... {}
+};
 
 template <std::size_t Place, class T>
 [[nodiscard]] SYSDPO_HOST_DEVICE T const* operand_at(operand<Place, T> const& from) {
