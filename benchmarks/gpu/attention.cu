@@ -34,19 +34,26 @@ struct attention_shape {
 
 /// One sequence's numbers on the host.
 struct host_sequence {
-  std::vector<double> rows;
+  std::vector<bf16> rows;
   int heads, head_size;
-  [[nodiscard]] double const* row(int i, int head) const {
+  [[nodiscard]] bf16 const* row(int i, int head) const {
     return rows.data() + (index_t{i} * heads + head) * head_size;
   }
   [[nodiscard]] std::vector<double> copy(int i, int head) const {
-    return {row(i, head), row(i, head) + head_size};
+    std::vector<double> made(static_cast<std::size_t>(head_size));
+    add_to(made, 1, row(i, head));
+    return made;
+  }
+
+  /// sum += factor · row.
+  static void add_to(std::vector<double>& sum, double factor, bf16 const* row) {
+    for (std::size_t c = 0; c < sum.size(); ++c) sum[c] += factor * static_cast<double>(float(row[c]));
   }
 };
 
-double dot(double const* x, double const* y, int size) {
+double dot(bf16 const* x, bf16 const* y, int size) {
   double sum = 0;
-  for (int i = 0; i < size; ++i) sum += x[i] * y[i];
+  for (int i = 0; i < size; ++i) sum += static_cast<double>(float(x[i])) * static_cast<double>(float(y[i]));
   return sum;
 }
 
@@ -109,7 +116,7 @@ class attention_case {
       for (int j = 0; j < shape_.visible(at); ++j) {
         double const p = std::exp(scale() * dot(q.row(at, head()), k.row(j, key_head()), shape_.head_size));
         sum += p;
-        for (std::size_t c = 0; c < expected.size(); ++c) expected[c] += p * v.row(j, key_head())[c];
+        host_sequence::add_to(expected, p, v.row(j, key_head()));
       }
       for (auto& x : expected) x /= sum;
       expect_close("y", y.copy(at, head()), expected, 2e-2);
@@ -143,7 +150,7 @@ class attention_case {
       std::vector<double> expected(static_cast<std::size_t>(d));
       for (int j = 0; j < shape_.visible(i); ++j) {
         double const factor = scale() * slope(i, head(), j);
-        for (std::size_t c = 0; c < expected.size(); ++c) expected[c] += factor * k.row(j, key_head())[c];
+        host_sequence::add_to(expected, factor, k.row(j, key_head()));
       }
       expect_close("dq", dq.copy(i, head()), expected, 3e-2);
     }
@@ -158,10 +165,8 @@ class attention_case {
           if (shape_.visible(i) <= j) continue;
           double const factor = scale() * slope(i, of_head, j);
           double const p = probability(i, of_head, j);
-          for (std::size_t c = 0; c < of_key.size(); ++c) {
-            of_key[c] += factor * q.row(i, of_head)[c];
-            of_value[c] += p * dy.row(i, of_head)[c];
-          }
+          host_sequence::add_to(of_key, factor, q.row(i, of_head));
+          host_sequence::add_to(of_value, p, dy.row(i, of_head));
         }
       expect_close("dk", dk.copy(j, key_head()), of_key, 3e-2);
       expect_close("dv", dv.copy(j, key_head()), of_value, 3e-2);
@@ -194,7 +199,7 @@ class attention_case {
   /// The last sequence of the first set.
   [[nodiscard]] host_sequence last(device_array<bf16> const& from, int length, int heads) const {
     auto const size = index_t{length} * heads * shape_.head_size;
-    return {from.numbers(from.size() - size, size), heads, shape_.head_size};
+    return {from.elements(from.size() - size, size), heads, shape_.head_size};
   }
 
   attention_shape shape_;

@@ -81,6 +81,7 @@ class device_array {
   }
   [[nodiscard]] std::vector<double> numbers(index_t begin, index_t count) const {
     std::vector<double> to;
+    to.reserve(static_cast<std::size_t>(count));
     for (auto const& x : elements(begin, count)) to.push_back(static_cast<double>(static_cast<float>(x)));
     return to;
   }
