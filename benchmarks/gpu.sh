@@ -100,6 +100,7 @@ fi
 mkdir -p "$results"
 others=()
 for one in "${programs[@]}"; do [[ ! -e $out/$one.json ]] || others+=("$out/$one.json"); done
-PYTHONDONTWRITEBYTECODE=1 "$python" table.py --commit "$(commit_of_tree)" --peer "$out/peer.json" "$results" "$out/kernels.json" "${others[@]}"
+PYTHONDONTWRITEBYTECODE=1 "$python" table.py --commit "$(commit_of_tree)" --peer "$out/peer.json" \
+  "$results" "$out/kernels.json" "${others[@]}"
 echo "$SECONDS s"
 exit $failures

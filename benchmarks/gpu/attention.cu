@@ -19,6 +19,13 @@ struct attention_shape {
     for (int i = 0; i < queries; ++i) total += visible(i);
     return total * batch * heads;
   }
+  /// Bytes of the operands and results, each once.
+  [[nodiscard]] double bytes(bool backward) const {
+    auto const elements = index_t{batch} * head_size * (index_t{queries} * heads + index_t{keys} * key_heads);
+    return (backward ? 4 : 2) * bytes_of<bf16>(elements);
+  }
+  /// With so few keys there are fewer operations for each byte than a device does meanwhile.
+  [[nodiscard]] bound limit() const { return keys < 300 ? bound::memory : bound::compute; }
   [[nodiscard]] int visible(int i) const {
     return causal ? std::clamp(i + 1 + keys - queries, 0, keys) : keys;
   }
@@ -66,7 +73,7 @@ class attention_case {
 
   attention_case(attention_shape const& shape, bool backward)
       : shape_(shape),
-        sets_(sets_for((backward ? 4.0 : 2.0) * bytes_of<bf16>(q_size() + k_size()))),
+        sets_(sets_for(shape.bytes(backward))),
         q_(random_array<bf16>(q_size(), sets_)),
         k_(random_array<bf16>(k_size(), sets_)),
         v_(random_array<bf16>(k_size(), sets_)),
@@ -265,8 +272,9 @@ std::vector<benchmark> attention_benchmarks() {
                        {"key_heads", shape.key_heads},
                        {"head_size", shape.head_size},
                        {"causal", shape.causal ? 1 : 0}},
-                      bound::compute,
-                      (backward ? 10 : 4) * shape.head_size * shape.pairs(),
+                      shape.limit(),
+                      shape.limit() == bound::memory ? shape.bytes(backward)
+                                                     : (backward ? 10 : 4) * shape.head_size * shape.pairs(),
                       [=] { return prepare_any(shape, backward); }});
   return made;
 }
