@@ -54,15 +54,18 @@ for one in "${parts[@]}" "${programs[@]}"; do
   compile "$one" &
 done
 wait
+failures=0
 for one in main "${parts[@]}" "${programs[@]}"; do
-  [[ -e $out/$one.o ]] || { tail -20 "$out/$one.log" && echo "FAILED: $one does not compile"; }
+  [[ -e $out/$one.o ]] && continue
+  tail -20 "$out/$one.log"
+  echo "FAILED: $one does not compile"
+  failures=1
 done
 link() { nvcc -arch="$architecture" "${@:2}" "${libraries[@]}" -o "$out/$1"; }
-failures=0
-objects=("$out/main.o")
-for one in "${parts[@]}"; do objects+=("$out/$one.o"); done
+objects=()
+for one in main "${parts[@]}"; do [[ ! -e $out/$one.o ]] || objects+=("$out/$one.o"); done
 link kernels "${objects[@]}" || failures=1
-for one in "${programs[@]}"; do link "$one" "$out/$one.o" || failures=1; done
+for one in "${programs[@]}"; do [[ ! -e $out/$one.o ]] || link "$one" "$out/$one.o" || failures=1; done
 echo "compiled for $architecture in $SECONDS s"
 [[ -z $mode ]] || exit $failures
 

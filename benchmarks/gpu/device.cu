@@ -153,7 +153,7 @@ double median_seconds(prepared const& one, int samples) {
   marks.record(1);
   check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
   double const rough = marks.seconds_between(0, 1) / warm_up;
-  int const times = std::clamp(static_cast<int>(1e-4 / rough), 1, 50);
+  int const times = std::clamp(static_cast<int>(1e-4 / std::max(rough, 1e-7)), 1, 50);
   // All are issued before the first is waited for: the device never runs dry.
   for (int i = 0; i < samples; ++i) {
     marks.record(2 * i);
