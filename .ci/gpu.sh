@@ -58,7 +58,16 @@ find_headers() {
   libraries=(-lcublasLt)
   [[ ! -e $bundle/lib ]] || libraries+=(-L "$bundle/lib")
   ! has_header "${headers[@]}" -- catch2/catch_session.hpp || libraries+=(-lCatch2)
-  ! has_header -I"$(dirname "$(command -v nvcc)")/../include" -- cudnn.h || libraries+=(-lcudnn)
+  ! can_link -lcudnn || libraries+=(-lcudnn)
+}
+
+# can_link LIBRARY: whether the linker finds it, beside the toolkit too.
+can_link() {
+  local program status=0
+  program=$(mktemp)
+  g++ -x c++ - -L"$(dirname "$(command -v nvcc)")/../lib64" "$1" -o "$program" <<<'int main() {}' 2>/dev/null || status=1
+  rm -f "$program"
+  return "$status"
 }
 
 # nvcc_flags: sets `flags`, by which all .cu files, and tests that are compiled as such, are compiled.
