@@ -70,3 +70,14 @@ package_of() {
     *) echo "$name" ;;
   esac
 }
+
+# The commit that the working tree is at, with a word where it was changed; elsewhere than in a clone, what bundle.sh wrote down.
+commit_of_tree() {
+  if git -C "$root" rev-parse --short=12 HEAD 2>/dev/null; then
+    git -C "$root" diff --quiet HEAD -- include benchmarks tests || echo "and changes"
+  elif [[ -e $root/build/gpu_bundle/commit ]]; then
+    cat "$root/build/gpu_bundle/commit"
+  else
+    echo unknown
+  fi | paste -sd' '
+}

@@ -1,40 +1,140 @@
 #!/usr/bin/env bash
-# gpu.sh [SUBJECT...]: compiles the tests of kernels (all of tests/kernel, or those named) for the GPU of this machine and
-# runs them there. 77, and a word about it, where there is no nvcc or no GPU. Needs Catch2 and nothing of the network.
+# Compiles the tests of kernels and of the CUDA backend for the GPU of this machine and runs them there. 77, and a word about it, where
+# there is no nvcc or no GPU. It installs nothing: where headers are missing it takes what .ci/bundle.sh has collected.
 set -euo pipefail
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=.ci/gpu.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../.ci/gpu.sh"
 
-skip() {
-  echo "$1: the kernels' tests do not run"
-  exit 77
+usage() {
+  cat <<'END'
+tests/gpu.sh [--sanitize] [--minutes N] [--build-only] [SUBJECT...]
+  --sanitize    then run the kernels' tests again under compute-sanitizer's memcheck and racecheck
+  --minutes N   begin nothing after N minutes, and say what was not run (default: 9)
+  --build-only  compile, for sm_90a or $SYSDPO_GPU_ARCH, and run nothing: needs no GPU
+  SUBJECT...    kernel/attention, or attention (default: all)
+END
 }
-command -v nvcc >/dev/null || skip "no nvcc here"
-nvidia-smi -L 2>/dev/null | grep GPU || skip "no GPU here"
+
+sanitize=0 mode='' wanted=()
+while (($#)); do
+  case $1 in
+    --sanitize) sanitize=1 ;;
+    --minutes) needs_argument "$@" && minutes=$2 && shift ;;
+    --build-only) mode='build-only' ;;
+    --help | -h) usage && exit ;;
+    -*) usage >&2 && die "what is $1?" ;;
+    *) wanted+=("$1") ;;
+  esac
+  shift
+done
+
+find_gpu "the tests for GPUs do not run" "$mode"
+find_headers
+nvcc_flags
+flags+=(-I"$root/tests")
+
+# A file is a subject. Those below need no entry, whatever their names: tests of kernels, and tests that are typed over backends or are
+# about the CUDA backend alone.
+shopt -s nullglob
+cd "$root/tests"
+declare -A file_of
+for file in kernel/*.cpp backend/device_ops*.cpp */device_ops/*.cpp */cuda/*.cpp backend/cuda*.cu */cuda/*.cu; do
+  name=${file%.*}
+  if ((${#wanted[@]} == 0)); then file_of[$name]=$file; fi
+  for one in "${wanted[@]}"; do [[ $one != "$name" && $one != "${name##*/}" ]] || file_of[$name]=$file; done
+done
+mapfile -t subjects < <(printf '%s\n' "${!file_of[@]}" | sort)
+[[ -n ${subjects[0]} ]] || die "no such subject: ${wanted[*]}"
 
 build=$root/build/gpu
 mkdir -p "$build"
-flags=(-std=c++20 -O2 -arch=native --expt-relaxed-constexpr -I"$root/include" -I"$root/tests" -diag-suppress 20012)
-[[ -e $build/main.o ]] || g++ -std=c++20 -I"$root/tests" -c "$root/tests/main.cpp" -o "$build/main.o"
-if (($# == 0)); then
-  for file in "$root"/tests/kernel/*.cpp; do set -- "$@" "$(basename "$file" .cpp)"; done
-fi
-
+program_of() { echo "$build/${1//\//.}"; }
 compile() { # SUBJECT
-  rm -f "$build/$1"
-  nvcc "${flags[@]}" -x cu -include "$root/tests/support/precompiled.hpp" -c "$root/tests/kernel/$1.cpp" -o "$build/$1.o" &&
-    nvcc -arch=native "$build/$1.o" "$build/main.o" -o "$build/$1"
+  local program
+  program=$(program_of "$1")
+  rm -f "$program"
+  { nvcc "${flags[@]}" -x cu -include "$root/tests/support/precompiled.hpp" -c "${file_of[$1]}" -o "$program.o" &&
+    nvcc -arch="$architecture" "$program.o" "$build/main.o" "${libraries[@]}" -o "$program"; } >"$program.log" 2>&1
 }
-for subject in "$@"; do compile "$subject" >"$build/$subject.log" 2>&1 & done
+compile_main() { g++ -std=c++20 "${headers[@]}" -I"$root/tests" -c main.cpp -o "$build/main.o" >"$build/main.log" 2>&1; }
+[[ -e $build/main.o ]] || compile_main || { cat "$build/main.log" && die "the main function does not compile"; }
+for subject in "${subjects[@]}"; do
+  wait_for_core
+  compile "$subject" &
+done
 wait
-failures=0
-for subject in "$@"; do
+echo "compiled for $architecture in $SECONDS s"
+
+failed=() not_run=() remarks=()
+
+# run_within LIMIT NAME COMMAND...: 0 if the run passed; else a list has its name. Its output goes into `log`.
+log=$build/output.log
+run_within() {
+  local status=0
+  : >"$log"
+  if (($(seconds_left) < 5)); then
+    not_run+=("$2")
+    return 1
+  fi
+  timeout -k 5 "$1" "${@:3}" >"$log" 2>&1 || status=$?
+  case $status in
+    0) return 0 ;;
+    124 | 137) not_run+=("$2, stopped after $1 s") ;;
+    *) failed+=("$2") ;;
+  esac
+  return 1
+}
+
+for subject in "${subjects[@]}"; do
   echo "== $subject"
-  if [[ ! -x $build/$subject ]]; then
-    tail -20 "$build/$subject.log"
-    failures=$((failures + 1))
-  else
-    "$build/$subject" || failures=$((failures + 1))
+  program=$(program_of "$subject")
+  if [[ ! -x $program ]]; then
+    tail -20 "$program.log"
+    failed+=("$subject does not compile")
+  elif [[ -z $mode ]]; then
+    run_within "$(seconds_left)" "$subject" "$program" || true
+    tail -40 "$log"
   fi
 done
-echo "$failures of $# subjects fail"
-exit $((failures > 0))
+tests_not_run=${#not_run[@]}
+
+# sanitize_with TOOL RUNS: the kernels' tests, RUNS of them with those of later tools, which share the time that is left.
+sanitize_with() {
+  local subject program limit runs=$2
+  for subject in "${subjects[@]}"; do
+    program=$(program_of "$subject")
+    [[ $subject == kernel/* && -x $program ]] || continue
+    limit=$(($(seconds_left) / runs))
+    runs=$((runs - 1))
+    if run_within $((limit > 20 ? limit : 20)) "$1 of $subject" \
+      compute-sanitizer --tool "$1" --error-exitcode 9 --print-limit 5 "$program"; then
+      echo "== $1 of $subject: $(grep 'SUMMARY' "$log" || true)"
+    elif grep -qi 'device not supported' "$log"; then
+      remarks+=("compute-sanitizer refuses this device: $1 is skipped")
+      failed=("${failed[@]/#$1 of $subject/}")
+      return
+    else
+      echo "== $1 of $subject"
+      tail -40 "$log"
+    fi
+  done
+}
+if ((sanitize)) && [[ -z $mode ]]; then
+  if command -v compute-sanitizer >/dev/null; then
+    sanitize_with memcheck $((2 * ${#subjects[@]}))
+    sanitize_with racecheck ${#subjects[@]}
+  else
+    remarks+=("no compute-sanitizer here: memcheck and racecheck are skipped")
+  fi
+fi
+
+failures=0
+for one in "${remarks[@]}"; do echo "$one"; done
+for one in "${not_run[@]}"; do echo "NOT RUN: $one"; done
+for one in "${failed[@]}"; do
+  [[ -n $one ]] || continue
+  echo "FAILED: $one"
+  failures=$((failures + 1))
+done
+echo "${#subjects[@]} subjects, $failures failures, $tests_not_run not run, $SECONDS s"
+exit $((failures + tests_not_run > 0))

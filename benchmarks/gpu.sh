@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# Times the kernels on this machine's GPU, and PyTorch beside them: a table, and benchmarks/results/<device>.json with the commit. 77,
+# and a word about it, where there is no nvcc or no GPU. It installs nothing: where headers are missing it takes what .ci/bundle.sh has
+# collected, and where there is no PyTorch the table does without.
+set -euo pipefail
+# shellcheck source=.ci/gpu.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../.ci/gpu.sh"
+
+usage() {
+  cat <<'END'
+benchmarks/gpu.sh [--quick] [--only TEXT] [--minutes N] [--no-peer] [--build-only]
+  --quick       5 samples a case instead of 25, and of PyTorch what needs no compiling
+  --only TEXT   the cases with this in their name; benchmarks/results stays as it is
+  --minutes N   begin nothing after N minutes, and say what was not run (default: 9)
+  --no-peer     without PyTorch
+  --build-only  compile, for sm_90a or $SYSDPO_GPU_ARCH, and run nothing: needs no GPU
+PYTHON is the Python that has PyTorch (default: python3).
+END
+}
+
+mode='' peer=1 options=() peer_options=() results=$root/benchmarks/results
+out=$root/build/gpu_benchmarks
+while (($#)); do
+  case $1 in
+    --quick) options+=(--quick) && peer_options+=(--samples 5 --modes flash cudnn math eager) ;;
+    --only) needs_argument "$@" && options+=(--only "$2") && peer_options+=(--only "$2") && results=$out && shift ;;
+    --minutes) needs_argument "$@" && minutes=$2 && shift ;;
+    --no-peer) peer=0 ;;
+    --build-only) mode='build-only' ;;
+    --help | -h) usage && exit ;;
+    *) usage >&2 && die "what is $1?" ;;
+  esac
+  shift
+done
+
+find_gpu "the benchmarks of GPUs do not run" "$mode"
+find_headers
+nvcc_flags
+mkdir -p "$out"
+cd "$root/benchmarks/gpu"
+
+# Files of this folder need no entry: those with a main function become programs, which understand --json FILE, --minutes N and --quick
+# (such as whole steps); all others become one, `kernels`, with what they register (benchmark.hpp).
+programs=() parts=()
+for file in *.cu; do
+  if grep -q '^int main(' "$file"; then programs+=("${file%.cu}"); else parts+=("${file%.cu}"); fi
+done
+compile() { nvcc "${flags[@]}" -c "$1.cu" -o "$out/$1.o" >"$out/$1.log" 2>&1; }
+compile_main() { g++ -std=c++20 -O1 "${headers[@]}" -c main.cpp -o "$out/main.o" >"$out/main.log" 2>&1; }
+rm -f "$out"/*.o "$out"/*.json "$out/kernels" "${programs[@]/#/$out/}"
+compile_main &
+for one in "${parts[@]}" "${programs[@]}"; do
+  wait_for_core
+  compile "$one" &
+done
+wait
+failures=0
+for one in main "${parts[@]}" "${programs[@]}"; do
+  [[ -e $out/$one.o ]] && continue
+  tail -20 "$out/$one.log"
+  echo "FAILED: $one does not compile"
+  failures=1
+done
+link() { nvcc -arch="$architecture" "${@:2}" "${libraries[@]}" -o "$out/$1"; }
+objects=()
+for one in main "${parts[@]}"; do [[ ! -e $out/$one.o ]] || objects+=("$out/$one.o"); done
+link kernels "${objects[@]}" || failures=1
+for one in "${programs[@]}"; do [[ ! -e $out/$one.o ]] || link "$one" "$out/$one.o" || failures=1; done
+echo "compiled for $architecture in $SECONDS s"
+[[ -z $mode ]] || exit $failures
+
+# run_within PROGRAM SHARE OPTION...: a program that may take SHARE percent of the time that is left.
+run_within() {
+  local limit=$(($(seconds_left) * $2 / 100))
+  echo "== $1"
+  if [[ ! -x $out/$1 ]] || ((limit < 10)); then
+    echo "NOT RUN: $1"
+    return
+  fi
+  # It begins no case near the end, and is stopped only where that does not help.
+  timeout -k 5 $((limit + 60)) "$out/$1" --json "$out/$1.json" --minutes "$(awk "BEGIN { print ($limit - 5) / 60 }")" "${@:3}" ||
+    failures=1
+}
+run_within kernels 50 "${options[@]}"
+for one in "${programs[@]}"; do
+  run_within "$one" 40 "${options[@]}"
+done
+
+python=${PYTHON:-python3}
+if ((peer == 0)); then
+  echo "without PyTorch, as asked"
+elif ! "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2>/dev/null; then
+  echo "$python has no PyTorch that sees this GPU: the table does without"
+elif (($(seconds_left) < 30)); then
+  echo "NOT RUN: PyTorch, for want of time"
+else
+  echo "== PyTorch"
+  "$out/kernels" --list --json "$out/cases.json" >/dev/null
+  PYTHONDONTWRITEBYTECODE=1 timeout -k 5 "$(($(seconds_left) - 5))" "$python" peer.py "$out/cases.json" "$out/peer.json" \
+    --minutes "$(awk "BEGIN { print ($(seconds_left) - 25) / 60 }")" "${peer_options[@]}" || echo "PyTorch was stopped"
+fi
+
+mkdir -p "$results"
+others=()
+for one in "${programs[@]}"; do [[ ! -e $out/$one.json ]] || others+=("$out/$one.json"); done
+PYTHONDONTWRITEBYTECODE=1 "$python" table.py --commit "$(commit_of_tree)" --peer "$out/peer.json" \
+  "$results" "$out/kernels.json" "${others[@]}"
+echo "$SECONDS s"
+exit $failures
