@@ -98,9 +98,11 @@ std::vector<numbers> results_of(Op const& op, std::vector<input> const& inputs,
     sysdpo::tape<Backend, T> tape;
     std::vector<sysdpo::variable<Backend, T>> arguments;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-      auto x = tensor_of<Backend, T>(inputs[i].extents, values[i]);
-      arguments.push_back(inputs[i].wants_gradient ? tape.watch(std::move(x), slots[i])
-                                                   : tape.constant(std::move(x)));
+      // Gradients have the extents of what was watched, whatever an op sees of it.
+      auto x = tensor_of<Backend, T>({inputs[i].extents.size()}, values[i]);
+      arguments.push_back(
+          (inputs[i].wants_gradient ? tape.watch(std::move(x), slots[i]) : tape.constant(std::move(x)))
+              .reshaped(inputs[i].extents));
     }
     auto const y = op(tape, arguments);
     arguments.clear();

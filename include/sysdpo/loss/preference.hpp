@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <deque>
 #include <limits>
 #include <span>
@@ -210,8 +211,12 @@ class preference_loss {
   static bool same_values(Set const& a, Set const& b) {
     if constexpr (!holds_values<Backend>) return true;
     auto other = b.begin();
-    for (auto const& weight : a)
-      if (weight.value.to_host() != (other++)->value.to_host()) return false;
+    for (auto const& weight : a) {
+      auto const ours = weight.value.to_host();
+      auto const theirs = (other++)->value.to_host();
+      if (ours.size() != theirs.size() || std::memcmp(ours.data(), theirs.data(), weight.value.bytes()) != 0)
+        return false;
+    }
     return true;
   }
 

@@ -40,7 +40,7 @@ class table_model {
 
   /// softmax of the logits, on the host, row-major.
   [[nodiscard]] std::vector<double> probabilities() const {
-    auto const logits = logits_->value.to_host();
+    auto const logits = logits_->value.to_host_widened();
     std::vector<double> table;
     for (std::size_t row = 0; row < logits.size(); row += static_cast<std::size_t>(config_.categories)) {
       auto const begin = table.size();

@@ -209,7 +209,7 @@ struct denoising {
     };
     auto const host = sample_diffusion<Backend, T>(predict, schedule, settings.prediction, settings.sampling,
                                                    image_shape, keys)
-                          .to_host();
+                          .to_host_widened();
     for (auto at = host.begin(); at != host.end(); at += elements)
       result.values.emplace_back(std::vector<float>(at, at + elements));
   }

@@ -143,7 +143,7 @@ template <class Model>
     if (std::all_of(rows.begin(), rows.end(), [](auto const& row) { return row.ended; })) break;
     auto const tokens = pack_tokens<typename Model::backend_type>(added);
     auto const logits = model.extend(cache, tokens);
-    auto const host = logits.to_host();
+    auto const host = logits.to_host_widened();
     auto const vocabulary = static_cast<std::size_t>(logits.extent(1));
     for (std::size_t row = 0; row < rows.size(); ++row) {
       added[row].clear();

@@ -126,6 +126,14 @@ class tensor {
     Backend::download(host.data(), data_, bytes());
     return host;
   }
+  /// The same as numbers to compute with: float where T has 16 bits.
+  [[nodiscard]] std::vector<widened<T>> to_host_widened() const {
+    auto host = to_host();
+    if constexpr (std::is_same_v<T, widened<T>>)
+      return host;
+    else
+      return std::vector<widened<T>>(host.begin(), host.end());
+  }
 
  private:
   memory_block* block_ = nullptr;

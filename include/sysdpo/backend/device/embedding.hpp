@@ -39,7 +39,7 @@ struct implement<embedding_op, Backend> {
          .order = order.data(),
          .dy = dy.data,
          .rows = rows,
-         .table_rows = dtable.extents[0],
+         .table_rows = dtable.size() / (dy.extents[1] < 1 ? 1 : dy.extents[1]),
 
          .width = device_detail::narrow("embedding", dy.extents[1]),
          .dtable = dtable.data});

@@ -20,7 +20,7 @@ struct implement<rope_op, Backend> {
   template <class T>
   static void backward(array_view<std::int32_t const> positions, array_view<float const> cosines,
                        array_view<float const> sines, array_view<T const> dy, gradient_view<T> dx) {
-    if (dx) turn(array_view<T const>{dy.data, dx.extents}, positions, cosines, sines, -1, dx);
+    if (dx) turn(dy, positions, cosines, sines, -1, dx);
   }
 
  private:
