@@ -14,6 +14,10 @@
 #include "sysdpo/core/error.hpp"
 #include "sysdpo/kernel/block.hpp"
 
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+#error "sysdpo needs sm_80 or later: set CMAKE_CUDA_ARCHITECTURES, or nvcc -arch"
+#endif
+
 namespace sysdpo {
 
 /// A block of threads of a GPU: kernel/block.hpp says what each member does.
