@@ -374,6 +374,7 @@ void convolve(conv2d_kind kind, conv2d_sizes const& sizes, conv2d_operands const
                                          conv2d_operands::alignment(operands.result),
                                          static_cast<std::int64_t>(tf32),
                                          cuda::device()};
+  (void)cudnn_handle();  // made before the plans, and so destroyed after them when the thread ends
   thread_local std::map<std::array<std::int64_t, 16>, conv2d_plan> plans;
   auto found = plans.find(key);
   if (found == plans.end()) {
