@@ -68,6 +68,68 @@ TEST_CASE("blocks hold what was asked for and waste at most a quarter", "[backen
   }
 }
 
+TEST_CASE("blocks of a reservation serve it alone until they are released", "[backend]") {
+  sysdpo::memory_pool<counted> pool;
+  auto* const older = pool.take(1000);
+  auto* const idle = pool.take(2000);
+  pool.give_back(idle);
+
+  pool.begin_reservation();
+  CHECK_THROWS_AS(pool.begin_reservation(), sysdpo::error);
+  pool.give_back(older);
+  auto* const taken = pool.take(1000);
+  CHECK(taken != older);  // whose content the recorded work reads
+  pool.give_back(taken);
+  auto* const result = pool.take(1000);
+  CHECK(result == taken);  // nothing outlives what is recorded in order
+  CHECK(pool.take(2000) == idle);
+  pool.trim();
+  CHECK(pool.held_bytes() == older->bytes + taken->bytes + idle->bytes);
+  auto const reserved = pool.end_reservation();
+  CHECK(reserved == std::vector{older, taken, idle});
+
+  // Afterwards nobody gets them, whether they were given back before or only now.
+  pool.give_back(idle);
+  auto* const another = pool.take(1000);
+  auto* const large = pool.take(2000);
+  CHECK((another != older && another != result && large != idle));
+
+  // A second reservation leaves those of the first alone.
+  pool.begin_reservation();
+  pool.give_back(result);
+  auto* const of_the_second = pool.take(1000);
+  CHECK((of_the_second != result && of_the_second != older));
+  pool.give_back(of_the_second);
+  CHECK(pool.end_reservation() == std::vector{of_the_second});
+  pool.trim();
+  CHECK(counted::held.size() == 6);
+
+  pool.release(reserved);
+  pool.release({of_the_second});
+  CHECK(pool.take(2000) == idle);
+  pool.give_back(idle);
+  pool.give_back(another);
+  pool.give_back(large);
+  CHECK(pool.bytes_in_use() == 0);
+  pool.trim();
+  CHECK(counted::held.empty());
+  CHECK(pool.held_bytes() == 0);
+}
+
+TEST_CASE("a block that outlives its reservation is an ordinary one", "[backend]") {
+  sysdpo::memory_pool<counted> pool;
+  pool.begin_reservation();
+  auto* const block = pool.take(100);
+  auto const reserved = pool.end_reservation();
+  pool.release(reserved);
+  auto* const other = pool.take(100);
+  CHECK(other != block);
+  pool.give_back(block);
+  CHECK(pool.take(100) == block);
+  pool.give_back(block);
+  pool.give_back(other);
+}
+
 TEST_CASE("threads that take and give back at once never hold the same block", "[backend]") {
   sysdpo::memory_pool<from_the_heap> pool;
   std::atomic<int> shared = 0;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # run.sh WAY SOURCE_DIR WORK_DIR COMPILER GENERATOR: builds and runs the consumer with a library that it gets by WAY: find_package (from
-# a fresh installation, for which nothing is built), add_subdirectory (without oneDNN) or fetch_content.
+# a fresh installation, for which nothing is built), add_subdirectory (without oneDNN) or fetch_content. Where the library
+# offers sysdpo::cuda, a program for GPUs too.
 set -euo pipefail
 
 way=$1 source=$2 work=$3/$1 compiler=$4 generator=$5
@@ -20,3 +21,4 @@ esac
 cmake "${consumer[@]}" "${common[@]}"
 cmake --build "$work/consumer"
 "$work/consumer/consumer"
+[[ ! -x $work/consumer/consumer_cuda ]] || "$work/consumer/consumer_cuda"

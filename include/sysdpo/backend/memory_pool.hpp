@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "sysdpo/core/error.hpp"
@@ -21,6 +22,10 @@ struct memory_block {
   std::size_t bytes = 0;
   int device = 0;  ///< whose memory it is, where a backend has several
   std::atomic<int> owners{0};
+
+  // The pool's own, under its lock.
+  std::uint64_t reservation = 0;  ///< which one the block belongs to; 0: none
+  bool is_back = false;           ///< given back, and not yet taken again
 };
 
 /// `Source` provides `static void* allocate(std::size_t)` and `static void release(void*, std::size_t)`;
@@ -45,6 +50,8 @@ class memory_pool {
         auto* block = free.back();
         free.pop_back();
         block->owners.store(1, std::memory_order_relaxed);
+        block->is_back = false;
+        reserve(block);
         return block;
       }
       ++system_allocations_;
@@ -60,6 +67,9 @@ class memory_pool {
     }
     block->bytes = rounded;
     block->owners.store(1, std::memory_order_relaxed);
+    std::scoped_lock const lock(mutex_);
+    held_ += rounded;
+    reserve(block);
     return block;
   }
 
@@ -67,18 +77,52 @@ class memory_pool {
   void give_back(memory_block* block) noexcept {
     std::scoped_lock const lock(mutex_);
     in_use_ -= block->bytes;
-    free_[class_index(block->bytes)].push_back(block);
+    block->is_back = true;
+    if (block->reservation == reservation_)
+      free_[class_index(block->bytes)].push_back(block);
+    else if (block->reservation == 0)
+      reserve(block);  // it is older than the reservation under way, and keeps its content
   }
 
-  /// Hands every unused block back to the system.
+  /// Hands every unused block back to the system; while a reservation is under way, none.
   void trim() noexcept {
     std::scoped_lock const lock(mutex_);
+    if (reservation_ != 0) return;
     for (auto& free : free_) {
       for (auto* block : free) {
+        held_ -= block->bytes;
         Source::release(block->data, block->bytes);
         delete block;
       }
       free.clear();
+    }
+  }
+
+  /// From here to `end_reservation()` the pool notes which blocks are used, for work that is recorded now and
+  /// done again later, any number of times. What is taken and given back meanwhile serves the next request,
+  /// as always; older blocks that are given back keep their content. \throws error if one is under way.
+  void begin_reservation() {
+    std::scoped_lock const lock(mutex_);
+    if (reservation_ != 0)
+      fail({"memory pool", "", "two reservations at a time", "End the first one before you begin another"});
+    reservation_ = ++reservations_;
+  }
+
+  /// The blocks noted, which serve no request until `release` gets them, whoever gives them back.
+  [[nodiscard]] std::vector<memory_block*> end_reservation() noexcept {
+    std::scoped_lock const lock(mutex_);
+    for (auto& free : free_)
+      std::erase_if(free, [&](memory_block const* block) { return block->reservation == reservation_; });
+    reservation_ = 0;
+    return std::exchange(reserved_, {});
+  }
+
+  /// Ends the reservation of `blocks`: those that were given back serve requests again.
+  void release(std::vector<memory_block*> const& blocks) noexcept {
+    std::scoped_lock const lock(mutex_);
+    for (auto* block : blocks) {
+      block->reservation = 0;
+      if (block->is_back) free_[class_index(block->bytes)].push_back(block);
     }
   }
 
@@ -87,6 +131,8 @@ class memory_pool {
   /// Bytes owned by tensors now, and the most there ever were since the last `reset_peak()`.
   [[nodiscard]] std::size_t bytes_in_use() const noexcept { return locked(in_use_); }
   [[nodiscard]] std::size_t peak_bytes() const noexcept { return locked(peak_); }
+  /// Bytes that the pool has from the system, in use or not.
+  [[nodiscard]] std::size_t held_bytes() const noexcept { return locked(held_); }
   /// Starts a new peak at what is in use now.
   void reset_peak() noexcept {
     std::scoped_lock const lock(mutex_);
@@ -94,6 +140,13 @@ class memory_pool {
   }
 
  private:
+  /// Notes a block for the reservation under way.
+  void reserve(memory_block* block) {
+    if (reservation_ == 0 || block->reservation == reservation_) return;
+    block->reservation = reservation_;
+    reserved_.push_back(block);
+  }
+
   /// Memory from the system; where it has none left, once more after it got the unused blocks back.
   void* allocate(std::size_t bytes) {
     try {
@@ -130,6 +183,10 @@ class memory_pool {
   std::uint64_t system_allocations_ = 0;
   std::size_t in_use_ = 0;
   std::size_t peak_ = 0;
+  std::size_t held_ = 0;
+  std::uint64_t reservation_ = 0;  // under way; 0: none
+  std::uint64_t reservations_ = 0;
+  std::vector<memory_block*> reserved_;
 };
 
 }  // namespace sysdpo

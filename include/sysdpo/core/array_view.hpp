@@ -88,9 +88,9 @@ struct array_view {
   [[nodiscard]] explicit operator bool() const noexcept { return data != nullptr; }
 
   /// A view of mutable elements is also a view of constant ones.
-  operator array_view<T const>() const noexcept  // NOLINT(google-explicit-constructor)
-    requires(!std::is_const_v<T>)
-  {
+  template <class Constant>
+    requires(!std::is_const_v<T> && std::is_same_v<Constant, T const>)
+  operator array_view<Constant>() const noexcept {  // NOLINT(google-explicit-constructor)
     return {data, extents};
   }
 };

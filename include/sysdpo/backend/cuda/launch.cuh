@@ -10,8 +10,13 @@
 #include <string>
 #include <type_traits>
 
+#include "sysdpo/backend/cuda/status.cuh"
 #include "sysdpo/core/error.hpp"
 #include "sysdpo/kernel/block.hpp"
+
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+#error "sysdpo needs sm_80 or later: set CMAKE_CUDA_ARCHITECTURES, or nvcc -arch"
+#endif
 
 namespace sysdpo {
 
@@ -97,13 +102,6 @@ __global__ void __launch_bounds__(Kernel::threads)
   extern __shared__ __align__(128) unsigned char memory[];
   cuda_block self;
   Kernel{}(self, arguments, *reinterpret_cast<typename Kernel::shared*>(memory));
-}
-
-/// Turns a status of the CUDA runtime into an exception that names the `call`.
-inline void check_cuda(cudaError_t status, char const* call) {
-  if (status == cudaSuccess) return;
-  fail({"CUDA", call, std::string(cudaGetErrorName(status)) + ", " + cudaGetErrorString(status),
-        "Check the device and its driver; an error of an earlier kernel can show up here"});
 }
 
 /// Issues all blocks of a kernel on `stream`, and does not wait. \throws error if the device refuses.

@@ -1,0 +1,187 @@
+// NVIDIA GPUs as a backend. Each thread has a current device (`use_device`, `device_scope`; 0 at first), and
+// everything here speaks of that one: tensors made while a device is current live there, and are used while
+// it is current.
+//
+// All work on a device is done in the order in which it was issued, whichever thread did (device.cuh); the
+// host waits for it in `download` and `synchronize` alone. Errors of kernels show up there.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+
+#include "sysdpo/backend/concept.hpp"
+#include "sysdpo/backend/cuda/device.cuh"
+#include "sysdpo/backend/cuda/launch.cuh"
+#include "sysdpo/backend/device/reports.hpp"
+
+namespace sysdpo {
+
+namespace cuda_detail {
+
+/// Memory that host and device share, for reports.
+struct report_memory {
+  static std::int64_t* allocate(std::size_t numbers) {
+    state().refuse_in_capture("the first report of a thread", "Run the step once in the ordinary way first");
+    void* memory = nullptr;
+    // With unified addressing, as every 64-bit system has it, its address is the same on either side.
+    check_cuda(
+        cudaHostAlloc(&memory, numbers * sizeof(std::int64_t), cudaHostAllocMapped | cudaHostAllocPortable),
+        "cudaHostAlloc");
+    return static_cast<std::int64_t*>(memory);
+  }
+  static void release(std::int64_t* memory) noexcept { (void)cudaFreeHost(memory); }
+  static void wait() { state().wait(); }
+};
+
+/// A thread's reports, a list for each device that it used.
+struct thread_reports {
+  std::map<int, report_list<report_memory>> of;
+
+  thread_reports() = default;
+  thread_reports(thread_reports const&) = delete;
+  thread_reports& operator=(thread_reports const&) = delete;
+  /// Kernels may still write to the slots of a thread that ends.
+  ~thread_reports() {
+    for (auto const& [device, list] : of)
+      if (list.size() != 0) (void)cudaStreamSynchronize(state_of(device).stream);
+  }
+};
+
+}  // namespace cuda_detail
+
+/// NVIDIA GPUs.
+struct cuda {
+  static constexpr char const* name = "cuda";
+  static constexpr bool runs_kernels = true;
+
+  /// Another current device until the end of the scope.
+  using device_scope = cuda_detail::device_scope;
+
+  /// How many devices this machine has. \throws error if none that can be used.
+  [[nodiscard]] static int device_count() { return cuda_detail::device_count(); }
+  /// The calling thread's current device.
+  [[nodiscard]] static int device() { return cuda_detail::current_device(); }
+  /// Makes `device` the calling thread's current one. \throws error if there is no such device.
+  static void use_device(int device) { cuda_detail::use_device(device); }
+  /// The current device's stream, for work that is issued by other means. \throws error while another thread
+  /// captures it.
+  [[nodiscard]] static cudaStream_t stream() {
+    auto& state = cuda_detail::state();
+    (void)state.is_capturing();
+    return state.stream;
+  }
+
+  /// The pools of memory, one a device. A block goes back to the pool that it came from; all else is about
+  /// the current device (memory_pool.hpp).
+  struct memory_pools {
+    [[nodiscard]] memory_block* take(std::size_t bytes) const {
+      auto& state = cuda_detail::state();
+      auto* const block = state.pool.take(bytes);
+      block->device = state.index;
+      return block;
+    }
+    void give_back(memory_block* block) const noexcept {
+      cuda_detail::state_of(block->device).pool.give_back(block);
+    }
+    void trim() const { cuda_detail::state().pool.trim(); }
+    [[nodiscard]] std::uint64_t system_allocations() const {
+      return cuda_detail::state().pool.system_allocations();
+    }
+    [[nodiscard]] std::size_t bytes_in_use() const { return cuda_detail::state().pool.bytes_in_use(); }
+    [[nodiscard]] std::size_t peak_bytes() const { return cuda_detail::state().pool.peak_bytes(); }
+    [[nodiscard]] std::size_t held_bytes() const { return cuda_detail::state().pool.held_bytes(); }
+    void reset_peak() const { cuda_detail::state().pool.reset_peak(); }
+  };
+  static memory_pools& memory() {
+    static memory_pools pools;
+    return pools;
+  }
+
+  /// `bytes` bytes within the current device's memory.
+  static void copy(void* to, void const* from, std::size_t bytes) {
+    if (bytes != 0)
+      check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream()),
+                 "cudaMemcpyAsync within the device");
+  }
+  /// The host's memory may be used again when it returns, before the device has it.
+  static void upload(void* to, void const* from, std::size_t bytes) {
+    auto& state = cuda_detail::state();
+    state.refuse_in_capture("an upload", "Upload before the step, into tensors that it reads");
+    if (bytes != 0) state.uploads.upload(to, from, bytes, state.stream);
+  }
+  /// Waits. \throws error for what kernels issued before by this thread found wrong.
+  static void download(void* to, void const* from, std::size_t bytes) {
+    auto& state = cuda_detail::state();
+    state.refuse_in_capture("a download", "Read results after the replay");
+    if (bytes != 0)
+      check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, state.stream),
+                 "cudaMemcpyAsync to the host");
+    synchronize();
+  }
+  /// `bytes` bytes of zeros.
+  static void zero(void* to, std::size_t bytes) {
+    if (bytes != 0) check_cuda(cudaMemsetAsync(to, 0, bytes, stream()), "cudaMemsetAsync");
+  }
+  /// Waits for all work on the current device. \throws error for what kernels issued before by this thread
+  /// found wrong.
+  static void synchronize() {
+    cuda_detail::state().wait();
+    reports().evaluate();
+  }
+
+  /// Issues all blocks of a kernel, in order with the work issued before.
+  template <kernel::kernel Kernel>
+  static void launch(typename Kernel::arguments const& arguments) {
+    sysdpo::launch<Kernel>(arguments, stream());
+  }
+
+  /// What this thread's kernels on the current device report (backend/device/reports.hpp).
+  [[nodiscard]] static report_list<cuda_detail::report_memory>& reports() {
+    thread_local cuda_detail::thread_reports lists;
+    return lists.of[device()];
+  }
+
+  /// Lets products and convolutions of float round their operands to TF32, 10 bits of fraction, which is
+  /// several times faster. For the whole process; off at first.
+  static void allow_tf32(bool allowed) { tf32().store(allowed, std::memory_order_relaxed); }
+  [[nodiscard]] static bool tf32_allowed() { return tf32().load(std::memory_order_relaxed); }
+
+ private:
+  static std::atomic<bool>& tf32() {
+    static std::atomic<bool> allowed{false};
+    return allowed;
+  }
+};
+
+static_assert(kernel_backend<cuda>);
+
+namespace cuda_detail {
+
+/// Working memory for what is issued within a scope: it goes back to the pool at once, since whoever takes it
+/// next is behind in the stream.
+class scratch {
+ public:
+  explicit scratch(std::size_t bytes) : block_(bytes == 0 ? nullptr : cuda::memory().take(bytes)) {}
+  scratch(scratch const&) = delete;
+  scratch& operator=(scratch const&) = delete;
+  ~scratch() {
+    if (block_ != nullptr) cuda::memory().give_back(block_);
+  }
+
+  /// Null where nothing was asked for.
+  template <class T = void>
+  [[nodiscard]] T* data() const {
+    return block_ == nullptr ? nullptr : static_cast<T*>(block_->data);
+  }
+
+ private:
+  memory_block* block_;
+};
+
+}  // namespace cuda_detail
+
+}  // namespace sysdpo

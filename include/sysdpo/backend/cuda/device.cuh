@@ -1,0 +1,225 @@
+// What the process has on each GPU: one stream, one pool of memory, one ring of pinned memory for uploads.
+// Made when a device is first used, and never destroyed: tensors in static storage may outlive any order of
+// destruction.
+//
+// All work of all threads on a device goes to its one stream, and is done in the order in which it was
+// issued. Hence a block of memory can be given back while kernels that use it are still under way: whoever
+// takes it next is behind them in the stream. The stream does not wait for the legacy default stream, nor
+// that for it.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "sysdpo/backend/cuda/status.cuh"
+#include "sysdpo/backend/memory_pool.hpp"
+#include "sysdpo/core/error.hpp"
+
+namespace sysdpo::cuda_detail {
+
+/// The calling thread's current device.
+[[nodiscard]] inline int current_device() {
+  int device = 0;
+  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+  return device;
+}
+
+/// How many devices there are; at least one. \throws error if there is none.
+[[nodiscard]] inline int device_count() {
+  static int const count = [] {
+    int found = 0;
+    check_cuda(cudaGetDeviceCount(&found), "cudaGetDeviceCount");
+    return found;
+  }();
+  return count;
+}
+
+/// Makes `device` the calling thread's current one. \throws error if there is no such device.
+inline void use_device(int device) {
+  auto const count = device_count();
+  if (device < 0 || device >= count)
+    fail({"CUDA", "device " + std::to_string(device), "this machine has " + std::to_string(count),
+          "Devices count from 0; CUDA_VISIBLE_DEVICES chooses among them"});
+  check_cuda(cudaSetDevice(device), "cudaSetDevice");
+}
+
+/// Another current device until the end of the scope.
+class device_scope {
+ public:
+  /// \throws error if there is no such device.
+  explicit device_scope(int device) : previous_(current_device()) {
+    if (device != previous_) use_device(device);
+  }
+  device_scope(device_scope const&) = delete;
+  device_scope& operator=(device_scope const&) = delete;
+  ~device_scope() { (void)cudaSetDevice(previous_); }
+
+ private:
+  int previous_;
+};
+
+/// Memory of the current device from the system.
+struct memory_source {
+  static void* allocate(std::size_t bytes);
+  static void release(void* memory, std::size_t bytes) noexcept;
+};
+
+/// Uploads through pinned memory, so that neither does the host wait nor must the caller keep its memory: a
+/// ring of slots, each with an event that says when the device has read it. The host waits only when a slot
+/// comes round that the device has not read yet.
+class upload_ring {
+ public:
+  upload_ring() = default;
+  upload_ring(upload_ring const&) = delete;
+  upload_ring& operator=(upload_ring const&) = delete;
+
+  /// Uploads of any size go in pieces of up to 1 MiB.
+  void upload(void* to, void const* from, std::size_t bytes, cudaStream_t stream) {
+    std::scoped_lock const lock(mutex_);
+    if (memory_ == nullptr) make();
+    auto* target = static_cast<std::byte*>(to);
+    auto const* source = static_cast<std::byte const*>(from);
+    while (bytes != 0) {
+      auto const piece = std::min(bytes, largest_piece);
+      stage(target, source, piece, stream);
+      target += piece;
+      source += piece;
+      bytes -= piece;
+    }
+  }
+
+ private:
+  static constexpr std::size_t slot_bytes = std::size_t{32} << 10;
+  static constexpr std::size_t slots = 256;
+  static constexpr std::size_t largest_piece = std::size_t{1} << 20;
+
+  void make() {
+    for (auto& event : events_)
+      if (event == nullptr)
+        check_cuda(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+    void* memory = nullptr;
+    check_cuda(cudaHostAlloc(&memory, slots * slot_bytes, cudaHostAllocPortable), "cudaHostAlloc");
+    memory_ = static_cast<std::byte*>(memory);
+  }
+
+  void stage(std::byte* to, std::byte const* from, std::size_t bytes, cudaStream_t stream) {
+    auto const count = (bytes + slot_bytes - 1) / slot_bytes;
+    if (next_ + count > slots) next_ = 0;
+    auto const last = next_ + count - 1;
+    for (auto slot = next_; slot <= last; ++slot) {
+      // An event that was recorded once more since then says too late that the slot was read, never too
+      // early.
+      auto const reader = reader_[slot];
+      if (slot == next_ || reader != reader_[slot - 1])
+        check_cuda(cudaEventSynchronize(events_[reader]), "cudaEventSynchronize");
+    }
+    auto* const pinned = memory_ + next_ * slot_bytes;
+    std::memcpy(pinned, from, bytes);
+    check_cuda(cudaMemcpyAsync(to, pinned, bytes, cudaMemcpyHostToDevice, stream),
+               "cudaMemcpyAsync to the device");
+    check_cuda(cudaEventRecord(events_[last], stream), "cudaEventRecord");
+    for (auto slot = next_; slot <= last; ++slot) reader_[slot] = last;
+    next_ = (last + 1) % slots;
+  }
+
+  std::mutex mutex_;
+  std::byte* memory_ = nullptr;
+  std::size_t next_ = 0;
+  std::array<cudaEvent_t, slots> events_{};
+  std::array<std::size_t, slots> reader_{};  // of each slot: whose event says that it was read
+};
+
+/// One device's.
+struct device_state {
+  int index = 0;
+  cudaStream_t stream = nullptr;
+  std::once_flag made;
+  memory_pool<memory_source> pool;
+  upload_ring uploads;
+  std::mutex product_workspace_lock;
+  memory_block* product_workspace = nullptr;
+  std::atomic<std::thread::id> capturing;  // the thread that captures the stream; none: nobody does
+
+  /// Whether the calling thread captures the stream. \throws error if another thread does.
+  [[nodiscard]] bool is_capturing() const {
+    auto const thread = capturing.load(std::memory_order_relaxed);
+    if (thread == std::thread::id{}) return false;
+    if (thread != std::this_thread::get_id())
+      fail({"CUDA", "device " + std::to_string(index), "another thread captures a cuda_graph there",
+            "Capture while no other thread uses the device"});
+    return true;
+  }
+
+  /// \throws error where the calling thread captures a graph, which `what` cannot be part of.
+  void refuse_in_capture(char const* what, char const* remedy) const {
+    if (is_capturing()) fail({"cuda_graph", what, "a captured step cannot do that", remedy});
+  }
+
+  /// Waits for all work that was issued to the device.
+  void wait() const {
+    refuse_in_capture("waiting for the device", "Read results after the replay");
+    check_cuda(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+  }
+};
+
+/// What the process has on `device`.
+[[nodiscard]] inline device_state& state_of(int device) {
+  static auto* const states = new std::vector<device_state>(static_cast<std::size_t>(device_count()));
+  auto& state = (*states)[static_cast<std::size_t>(device)];
+  std::call_once(state.made, [&] {
+    state.index = device;
+    device_scope const scope(device);
+    check_cuda(cudaStreamCreateWithFlags(&state.stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+  });
+  return state;
+}
+/// What it has on the current one.
+[[nodiscard]] inline device_state& state() { return state_of(current_device()); }
+
+/// A number of bytes, for messages.
+[[nodiscard]] inline std::string mebibytes(std::size_t bytes) {
+  auto const mebibyte = std::size_t{1} << 20;
+  return std::to_string((bytes + mebibyte - 1) / mebibyte) + " MiB";
+}
+
+inline void* memory_source::allocate(std::size_t bytes) {
+  auto& device = state();
+  if (device.is_capturing())
+    fail({"cuda_graph", mebibytes(bytes), "the captured step takes more memory than the pool has unused",
+          "Run the step once in the ordinary way, with the same shapes, before it is captured"});
+  void* memory = nullptr;
+  auto const status = cudaMalloc(&memory, bytes);
+  if (status == cudaSuccess) return memory;
+  if (status != cudaErrorMemoryAllocation) check_cuda(status, "cudaMalloc");
+  (void)cudaGetLastError();
+  std::size_t free = 0;
+  std::size_t total = 0;
+  check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  auto const held = device.pool.held_bytes();
+  auto const used = device.pool.bytes_in_use();  // the request is counted already
+  fail({"GPU memory", "device " + std::to_string(device.index),
+        mebibytes(bytes) + " were asked for; " + mebibytes(free) + " of " + mebibytes(total) +
+            " are free, and this process's pool holds " + mebibytes(held) + ", of which " +
+            mebibytes(used - std::min(used, bytes)) + " are in use",
+        "Use smaller batches, two-pass mode, checkpointed activations or a cached reference"});
+}
+
+inline void memory_source::release(void* memory, std::size_t /*bytes*/) noexcept {
+  // Work that used the memory may be under way. Nothing can be done about errors here; the next call has
+  // them.
+  int device = 0;
+  if (cudaGetDevice(&device) == cudaSuccess) (void)cudaStreamSynchronize(state_of(device).stream);
+  (void)cudaFree(memory);
+}
+
+}  // namespace sysdpo::cuda_detail
