@@ -20,7 +20,7 @@ struct preference_op;
 
 using namespace test;
 
-#define FORMATS float, bf16, half
+#define FORMATS float, sysdpo::bf16, sysdpo::half
 
 TEMPLATE_TEST_CASE("convolution on the device agrees with the CPU", "[backend]", FORMATS) {
   check_op<TestType>(

@@ -19,7 +19,7 @@
 
 using namespace test;
 
-#define FORMATS float, bf16, half
+#define FORMATS float, sysdpo::bf16, sysdpo::half
 
 TEMPLATE_TEST_CASE("linear on kernels agrees with the CPU", "[backend]", FORMATS) {
   check_op<TestType>([](auto& tape, auto const& in) { return linear(tape, in[0], in[1], in[2]); },

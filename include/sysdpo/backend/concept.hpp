@@ -25,10 +25,17 @@ concept backend = requires(void* to, void const* from, std::size_t bytes) {
 };
 
 /// A backend that runs kernels (kernel/block.hpp): `launch<Kernel>(arguments)` issues all blocks of one, in
-/// order with the work issued before. Its operations are those of backend/device/, written once for all such
+/// order with the work issued before; about `wanted_blocks` of them keep it busy. `reports()` lists what
+/// kernels find wrong (backend/device/reports.hpp), and `is_synchronous` says whether work is done when a
+/// call returns. Its operations are those of backend/device/, written once for all such
 /// backends; its own are `product_op`, `conv2d_op` and `sort_ids_op`, for which GPUs have libraries.
 template <class Backend>
-concept kernel_backend = backend<Backend> && requires { requires Backend::runs_kernels; };
+concept kernel_backend = backend<Backend> && requires {
+  requires Backend::runs_kernels;
+  { Backend::wanted_blocks } -> std::convertible_to<index_t>;
+  { Backend::is_synchronous } -> std::convertible_to<bool>;
+  Backend::reports().evaluate();
+};
 
 /// Whether tensors of the backend hold elements; false where only their memory is counted
 /// (backend/planned.hpp).

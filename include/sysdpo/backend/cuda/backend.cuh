@@ -57,6 +57,8 @@ struct thread_reports {
 struct cuda {
   static constexpr char const* name = "cuda";
   static constexpr bool runs_kernels = true;
+  static constexpr bool is_synchronous = false;
+  static constexpr index_t wanted_blocks = 2048;  ///< of a launch: 16 for each multiprocessor of the largest
 
   /// Another current device until the end of the scope.
   using device_scope = cuda_detail::device_scope;

@@ -23,7 +23,11 @@
 #include "sysdpo/backend/cuda/cublas.cuh"
 #include "sysdpo/backend/cuda/cudnn.cuh"
 #include "sysdpo/backend/cuda/product.cuh"
+#include "sysdpo/backend/device/column_sums.hpp"
+#include "sysdpo/backend/device/elementwise.hpp"
+#include "sysdpo/kernel/add_rows.hpp"
 #include "sysdpo/kernel/number.hpp"
+#include "sysdpo/kernel/swap_axes.hpp"
 
 namespace sysdpo {
 
@@ -31,102 +35,40 @@ struct conv2d_op;
 
 namespace cuda_detail {
 
-/// y [n, b, a] = x [n, a, b], or += it.
-template <class T>
-struct swap_axes_kernel {
-  static constexpr int threads = 256;
-  struct arguments {
-    T const* x;
-    index_t n, a, b;
-    T* y;
-    bool accumulate;
-  };
-  using shared = kernel::nothing_shared;
-  static index_t blocks(arguments const& given) {
-    return kernel::ceil_divide(given.n * given.a * given.b, threads);
-  }
-  template <class Block>
-  SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& /*memory*/) const {
-    auto const i = block.index() * threads + block.thread();
-    if (i >= given.n * given.a * given.b) return;
-    auto const n = i / (given.a * given.b);
-    auto const b = i / given.a % given.b;
-    auto const a = i % given.a;
-    float sum = kernel::to_float(given.x[(n * given.a + a) * given.b + b]);
-    if (given.accumulate) sum += kernel::to_float(given.y[i]);
-    given.y[i] = kernel::from_float<T>(sum);
-  }
-};
-
-/// y [rows, columns] += bias [columns].
-template <class T>
-struct add_bias_kernel {
-  static constexpr int threads = 256;
-  struct arguments {
-    T const* bias;
-    index_t rows, columns;
-    T* y;
-  };
-  using shared = kernel::nothing_shared;
-  static index_t blocks(arguments const& given) {
-    return kernel::ceil_divide(given.rows * given.columns, threads);
-  }
-  template <class Block>
-  SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& /*memory*/) const {
-    auto const i = block.index() * threads + block.thread();
-    if (i >= given.rows * given.columns) return;
-    given.y[i] =
-        kernel::from_float<T>(kernel::to_float(given.y[i]) + kernel::to_float(given.bias[i % given.columns]));
-  }
-};
-
-/// sums [columns] = Σ of the rows of x [rows, columns], or += them.
-template <class T>
-struct column_sums_kernel {
-  static constexpr int threads = 256;
-  struct arguments {
-    T const* x;
-    index_t rows, columns;
-    T* sums;
-    bool accumulate;
-  };
-  using shared = kernel::nothing_shared;
-  static index_t blocks(arguments const& given) { return kernel::ceil_divide(given.columns, threads); }
-  template <class Block>
-  SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& /*memory*/) const {
-    auto const column = block.index() * threads + block.thread();
-    if (column >= given.columns) return;
-    float sum = 0;
-    for (index_t row = 0; row < given.rows; ++row)
-      sum += kernel::to_float(given.x[row * given.columns + column]);
-    if (given.accumulate) sum += kernel::to_float(given.sums[column]);
-    given.sums[column] = kernel::from_float<T>(sum);
-  }
-};
-
 /// packed [O, taps, C] = weight [O, C, taps].
 template <class T>
 void pack_weight(T const* weight, index_t outputs, index_t channels, index_t taps, T* packed) {
-  cuda::launch<swap_axes_kernel<T>>({weight, outputs, channels, taps, packed, false});
+  using device_detail::narrow;
+  cuda::launch<kernel::swap_axes<T>>({.x = weight,
+                                      .outer = outputs,
+                                      .a = narrow("conv2d", channels),
+                                      .b = narrow("conv2d", taps),
+                                      .y = packed,
+                                      .accumulate = false});
 }
 
 /// to [O, C, taps] = packed [O, taps, C], or += it.
 template <class T>
 void unpack_gradient(T const* packed, index_t outputs, index_t channels, index_t taps, T* to,
                      bool accumulate) {
-  cuda::launch<swap_axes_kernel<T>>({packed, outputs, taps, channels, to, accumulate});
+  using device_detail::narrow;
+  cuda::launch<kernel::swap_axes<T>>({.x = packed,
+                                      .outer = outputs,
+                                      .a = narrow("conv2d", taps),
+                                      .b = narrow("conv2d", channels),
+                                      .y = to,
+                                      .accumulate = accumulate});
 }
 
 /// y [rows, O] += bias [O].
 template <class T>
 void add_bias(T const* bias, index_t rows, index_t outputs, T* y) {
-  cuda::launch<add_bias_kernel<T>>({bias, rows, outputs, y});
-}
-
-/// dbias [O] = Σ of the rows of dy [rows, O], or += them.
-template <class T>
-void bias_gradient(T const* dy, index_t rows, index_t outputs, gradient_view<T> dbias) {
-  cuda::launch<column_sums_kernel<T>>({dy, rows, outputs, dbias.data, dbias.accumulate});
+  cuda::launch<kernel::add_rows<T>>({.x = y,
+                                     .rows = bias,
+                                     .images = 1,
+                                     .places = rows,
+                                     .channels = device_detail::narrow("conv2d", outputs),
+                                     .y = y});
 }
 
 /// The sizes of a convolution.
@@ -415,7 +357,7 @@ struct implement<conv2d_op, cuda> {
                        index_t padding) {
     using namespace cuda_detail;
     conv2d_sizes const sizes(x.extents, w.extents, stride, padding);
-    if (dbias) bias_gradient(dy.data, sizes.results(), sizes.outputs, dbias);
+    device_detail::column_sums<cuda>(1, sizes.results(), sizes.outputs, dy.data, dbias);
     if (sizes.are_of_product()) {
       matrix_view<T const> const upstream{dy.data, sizes.results(), sizes.outputs};
       if (dx)
@@ -463,7 +405,7 @@ struct implement<conv2d_op, cuda> {
     if (!sizes.are_packed()) pack_weight(w, sizes.outputs, sizes.channels, sizes.taps(), packed.data<T>());
     convolve<T>(conv2d_kind::input_gradient, sizes,
                 {dx.accumulate ? sum.data<T>() : dx.data, sizes.are_packed() ? w : packed.data<T>(), dy});
-    if (dx.accumulate) unpack_gradient(sum.data<T>(), 1, size, 1, dx.data, true);
+    if (dx.accumulate) device_detail::map<cuda>(kernel::function::copy{}, dx, sum.data<T>());
   }
 
   template <class T>

@@ -87,12 +87,12 @@ struct implement<head_log_prob_op, Backend> {
            .slopes = slopes});
       if (dhidden)
         product::forward(matrix_view<T const>{slopes, at.tokens, at.words},
-                         matrix_view<T const>{head.data + at.word * width, at.words, width}, no_bias<T>,
+                         matrix_view<T const>{head.data + at.word * width, at.words, width},
                          matrix_view<float>{to_hidden + at.token * width, at.tokens, width},
                          adds || at.word > 0);
       if (dhead)
         product::forward(matrix_view<T const>{slopes, at.tokens, at.words, true},
-                         matrix_view<T const>{hidden.data + at.token * width, at.tokens, width}, no_bias<T>,
+                         matrix_view<T const>{hidden.data + at.token * width, at.tokens, width},
                          matrix_view<T>{dhead.data + at.word * width, at.words, width},
                          dhead.accumulate || at.token > 0);
     });
@@ -102,8 +102,6 @@ struct implement<head_log_prob_op, Backend> {
 
  private:
   using product = implement<product_op, Backend>;
-  template <class T>
-  static constexpr T const* no_bias = nullptr;
 
   struct chunk {
     index_t token, tokens, word, words;
@@ -132,7 +130,7 @@ struct implement<head_log_prob_op, Backend> {
   static void multiply(array_view<T const> hidden, array_view<T const> head, chunk const& at, float* logits) {
     auto const width = hidden.extents[1];
     product::forward(matrix_view<T const>{hidden.data + at.token * width, at.tokens, width},
-                     matrix_view<T const>{head.data + at.word * width, at.words, width, true}, no_bias<T>,
+                     matrix_view<T const>{head.data + at.word * width, at.words, width, true},
                      matrix_view<float>{logits, at.tokens, at.words}, false);
   }
 };

@@ -28,18 +28,16 @@ struct implement<linear_op, Backend> {
     matrix_view<T const> const upstream{dy.data, rows, outputs};
     matrix_view<T const> const turned{dy.data, rows, outputs, true};
     if (dx)
-      product::forward(upstream, matrix_view<T const>{w.data, outputs, inputs}, no_bias<T>,
+      product::forward(upstream, matrix_view<T const>{w.data, outputs, inputs},
                        matrix_view<T>{dx.data, rows, inputs}, dx.accumulate);
     if (dw)
-      product::forward(turned, matrix_view<T const>{x.data, rows, inputs}, no_bias<T>,
+      product::forward(turned, matrix_view<T const>{x.data, rows, inputs},
                        matrix_view<T>{dw.data, outputs, inputs}, dw.accumulate);
     device_detail::column_sums<Backend>(1, rows, outputs, dy.data, dbias);
   }
 
  private:
   using product = implement<product_op, Backend>;
-  template <class T>
-  static constexpr T const* no_bias = nullptr;
 };
 
 }  // namespace sysdpo

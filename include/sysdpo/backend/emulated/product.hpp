@@ -13,10 +13,16 @@ namespace sysdpo {
 
 template <>
 struct implement<product_op, emulated> {
-  /// c [M, N] = a·b + bias [N], or c += a·b + bias; the bias may be null. Sums are float.
+  /// c [M, N] = a·b, or c += a·b. Sums are float.
   template <class T, class Out>
-  static void forward(matrix_view<T const> a, matrix_view<T const> b, T const* bias, matrix_view<Out> c,
-                      bool accumulate) {
+  static void forward(matrix_view<T const> a, matrix_view<T const> b, matrix_view<Out> c, bool accumulate) {
+    forward(a, b, nullptr, c, accumulate);
+  }
+
+  /// The same with bias [N], unless null, added to each row of c.
+  template <class T, class Out>
+  static void forward(matrix_view<T const> a, matrix_view<T const> b, std::type_identity_t<Out> const* bias,
+                      matrix_view<Out> c, bool accumulate) {
     auto const depth = a.transposed ? a.rows : a.columns;
     auto const columns = static_cast<std::size_t>(c.columns);
     std::vector<float> const left = dense(a);
