@@ -82,6 +82,7 @@
 #include <sysdpo/backend/memory_pool.hpp>
 #include <sysdpo/backend/planned.hpp>
 
+#include <sysdpo/tensor/checkpoint.hpp>
 #include <sysdpo/tensor/packed.hpp>
 #include <sysdpo/tensor/parameter.hpp>
 #include <sysdpo/tensor/precision.hpp>
