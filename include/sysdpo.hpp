@@ -161,6 +161,7 @@
 #include <sysdpo/train/estimate.hpp>
 #include <sysdpo/train/fingerprint.hpp>
 #include <sysdpo/train/generate.hpp>
+#include <sysdpo/train/out_of_memory.hpp>
 #include <sysdpo/train/progress.hpp>
 #include <sysdpo/train/reference_cache.hpp>
 #include <sysdpo/train/rounds.hpp>

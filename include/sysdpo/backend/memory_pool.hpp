@@ -8,7 +8,9 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "sysdpo/core/error.hpp"
@@ -33,7 +35,8 @@ class memory_pool {
   memory_pool& operator=(memory_pool const&) = delete;
   ~memory_pool() { trim(); }
 
-  /// A block of at least `bytes` bytes with one owner. Its content is garbage.
+  /// A block of at least `bytes` bytes with one owner. Its content is garbage. \throws memory_error if the
+  /// system refuses, or the limit would be passed.
   [[nodiscard]] memory_block* take(std::size_t bytes) {
     auto const rounded = size_class(bytes);
     {
@@ -47,6 +50,12 @@ class memory_pool {
         block->owners.store(1, std::memory_order_relaxed);
         return block;
       }
+      if (held_ + rounded > limit_) trim_locked();
+      if (held_ + rounded > limit_) {
+        in_use_ -= rounded;
+        refuse(rounded);
+      }
+      held_ += rounded;
       ++system_allocations_;
     }
     auto* block = new memory_block;
@@ -56,6 +65,7 @@ class memory_pool {
       delete block;
       std::scoped_lock const lock(mutex_);
       in_use_ -= rounded;
+      held_ -= rounded;
       throw;
     }
     block->bytes = rounded;
@@ -73,13 +83,14 @@ class memory_pool {
   /// Hands every unused block back to the system.
   void trim() noexcept {
     std::scoped_lock const lock(mutex_);
-    for (auto& free : free_) {
-      for (auto* block : free) {
-        Source::release(block->data, block->bytes);
-        delete block;
-      }
-      free.clear();
-    }
+    trim_locked();
+  }
+
+  /// Most bytes to take from the system from now on, blocks that wait for reuse included; what is beyond it
+  /// already stays. 0 lifts the limit.
+  void set_limit(std::size_t bytes) noexcept {
+    std::scoped_lock const lock(mutex_);
+    limit_ = bytes == 0 ? no_limit : bytes;
   }
 
   /// How often the system was asked for memory so far: constant over a step in a warmed-up training loop.
@@ -101,8 +112,33 @@ class memory_pool {
     } catch (error const&) {
       trim();
     }
-    return Source::allocate(bytes);
+    try {
+      return Source::allocate(bytes);
+    } catch (error const& refused) {
+      throw memory_error(refused.parts());
+    }
   }
+
+  [[noreturn]] void refuse(std::size_t bytes) const {
+    auto const mib = [](std::size_t count) { return std::to_string(count >> 20) + " MiB"; };
+    throw memory_error(
+        {"memory pool", "",
+         mib(bytes) + " more than the " + mib(held_) + " in use would pass the limit of " + mib(limit_),
+         "Use smaller batches or raise the limit"});
+  }
+
+  void trim_locked() noexcept {
+    for (auto& free : free_) {
+      for (auto* block : free) {
+        Source::release(block->data, block->bytes);
+        held_ -= block->bytes;
+        delete block;
+      }
+      free.clear();
+    }
+  }
+
+  static constexpr auto no_limit = std::numeric_limits<std::size_t>::max() / 2;
 
   static constexpr std::size_t smallest = 256;
   static constexpr int steps_per_doubling = 4;  // at most a quarter of a block is wasted
@@ -128,6 +164,8 @@ class memory_pool {
   mutable std::mutex mutex_;
   std::array<std::vector<memory_block*>, 64 * steps_per_doubling> free_;
   std::uint64_t system_allocations_ = 0;
+  std::size_t held_ = 0;  // of the system: what is in use and what waits for reuse
+  std::size_t limit_ = no_limit;
   std::size_t in_use_ = 0;
   std::size_t peak_ = 0;
 };
