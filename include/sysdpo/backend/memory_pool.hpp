@@ -120,10 +120,12 @@ class memory_pool {
   }
 
   [[noreturn]] void refuse(std::size_t bytes) const {
-    auto const mib = [](std::size_t count) { return std::to_string(count >> 20) + " MiB"; };
+    auto const text = [](std::size_t count) {
+      return count < 10 << 20 ? std::to_string(count >> 10) + " KiB" : std::to_string(count >> 20) + " MiB";
+    };
     throw memory_error(
         {"memory pool", "",
-         mib(bytes) + " more than the " + mib(held_) + " in use would pass the limit of " + mib(limit_),
+         text(bytes) + " more than the " + text(held_) + " in use would pass the limit of " + text(limit_),
          "Use smaller batches or raise the limit"});
   }
 

@@ -46,7 +46,7 @@ std::string memory_report(trainer<System, Backend, Precision, Link> const& train
   };
   auto const mib = [](std::size_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
   auto const told = estimated(options);
-  auto text = fmt::format("by estimate a step takes\n{}", told.text());
+  auto text = told.text();
 
   std::string savings;
   auto all = options;
@@ -75,8 +75,9 @@ std::string memory_report(trainer<System, Backend, Precision, Link> const& train
       o.draw_noise_every = 0;  // which the cache rules out
     });
   if (changes > 1) savings += fmt::format("{:<32} {:>10.1f}\n", "all of these", mib(estimated(all).peak));
-  if (changes > 0) text += fmt::format("{:<32} {:>10}\n{}", "still off (MiB)", "peak", savings);
-  return text;
+  if (changes == 0) return text + "Nothing that is still off would lower the peak";
+  return text + fmt::format("{:<32} {:>10}\n{}", "still off (MiB)", "peak", savings) +
+         "Each peak is that of a step with nothing else changed";
 }
 
 }  // namespace detail
@@ -88,8 +89,10 @@ void explain_out_of_memory(trainer<System, Backend, Precision, Link>& training) 
   using trainer_type = trainer<System, Backend, Precision, Link>;
   training.explain_memory(
       [](trainer_type const& of, error_parts refused, std::vector<preference<System>> const& batch) {
-        refused.cause += "; " + detail::memory_report(of, batch);
-        refused.cause.pop_back();  // the table's last line break
+        refused.remedy =
+            "Use smaller batches, in more batches_per_step, or what would help of the below. By estimate a "
+            "step takes\n" +
+            detail::memory_report(of, batch);
         return refused;
       });
 }

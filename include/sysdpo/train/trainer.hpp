@@ -235,7 +235,7 @@ class trainer {
   /// What was refused, with step and remedies, or what an explanation makes of it.
   [[nodiscard]] error_parts explained(error_parts refused) {
     refused.place += fmt::format("{}step {}", refused.place.empty() ? "" : ", ", step_ + 1);
-    refused.remedy = "Use smaller batches";
+    refused.remedy = "Use smaller batches, in more batches_per_step";
     if (!options_.loss.two_pass) refused.remedy += ", loss.two_pass with rows_per_piece";
     std::as_const(*policy_).for_each([&](auto index, auto const& model) {
       if constexpr (checkpoints_activations<std::remove_cvref_t<decltype(model)>>)
