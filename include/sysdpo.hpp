@@ -96,6 +96,7 @@
 #include <sysdpo/backend/memory_pool.hpp>
 #include <sysdpo/backend/planned.hpp>
 
+#include <sysdpo/tensor/checkpoint.hpp>
 #include <sysdpo/tensor/packed.hpp>
 #include <sysdpo/tensor/parameter.hpp>
 #include <sysdpo/tensor/precision.hpp>
@@ -174,6 +175,7 @@
 #include <sysdpo/train/estimate.hpp>
 #include <sysdpo/train/fingerprint.hpp>
 #include <sysdpo/train/generate.hpp>
+#include <sysdpo/train/out_of_memory.hpp>
 #include <sysdpo/train/progress.hpp>
 #include <sysdpo/train/reference_cache.hpp>
 #include <sysdpo/train/rounds.hpp>

@@ -128,6 +128,46 @@ TEST_CASE("a block that outlives its reservation is an ordinary one", "[backend]
   CHECK(pool.take(100) == block);
   pool.give_back(block);
   pool.give_back(other);
+
+TEST_CASE("a limit bounds what is taken from the system, after unused blocks went back", "[backend]") {
+  {
+    sysdpo::memory_pool<counted> pool;
+    pool.set_limit(10000);
+    auto* const kept = pool.take(4096);
+    pool.give_back(pool.take(4096));  // waits for reuse, of another size than is asked for next
+    auto* const other = pool.take(2048);
+    CHECK(pool.system_allocations() == 3);
+    pool.give_back(pool.take(3072));
+    auto held = std::size_t{0};
+    for (auto const& [memory, bytes] : counted::held) held += bytes;
+    CHECK(held == 4096 + 2048 + 3072);
+    auto const in_use = pool.bytes_in_use();
+    CHECK_THROWS_AS(pool.take(5 << 20), sysdpo::memory_error);
+    CHECK_THROWS_WITH(pool.take(5 << 20), Catch::Contains("memory pool") &&
+                                              Catch::Contains("5120 KiB more than") &&
+                                              Catch::Contains("limit of 9 KiB"));
+    CHECK(pool.bytes_in_use() == in_use);
+    pool.set_limit(0);
+    pool.give_back(pool.take(5 << 20));
+    pool.give_back(kept);
+    pool.give_back(other);
+  }
+  CHECK(counted::held.empty());
+}
+
+TEST_CASE("a source that refuses is asked once more, then its words come as a memory error", "[backend]") {
+  struct refusing {
+    static void* allocate(std::size_t) { sysdpo::fail({"toy memory", "", "there is none", "Buy some"}); }
+    static void release(void*, std::size_t) noexcept {}
+  };
+  sysdpo::memory_pool<refusing> pool;
+  try {
+    static_cast<void>(pool.take(100));
+    FAIL("it took what is not there");
+  } catch (sysdpo::memory_error const& refused) {
+    CHECK(refused.parts().thing == "toy memory");
+  }
+  CHECK(pool.bytes_in_use() == 0);
 }
 
 TEST_CASE("threads that take and give back at once never hold the same block", "[backend]") {

@@ -77,11 +77,60 @@ TEST_CASE("a whole transformer has the gradients of finite differences", "[model
   }
 }
 
+TEST_CASE("a transformer with checkpoints has the same bits and holds less", "[model]") {
+  auto config = tiny();
+  config.layers = 6;
+  config.context = 256;
+  bool const embeddings_are_frozen = GENERATE(true, false);
+  auto const sequence = [](std::int32_t length, std::int32_t first) {
+    std::vector<std::int32_t> tokens(static_cast<std::size_t>(length));
+    for (std::int32_t i = 0; i < length; ++i) tokens[static_cast<std::size_t>(i)] = (first + i * i) % 7;
+    return tokens;
+  };
+  auto const tokens = sysdpo::pack_tokens<cpu>(sequences{sequence(200, 1), {}, sequence(100, 4)});
+  auto const upstream = test::random_tensor({300, 8}, 4);
+  struct outcome {
+    std::vector<std::vector<double>> bits;
+    std::size_t peak;
+  };
+  auto const run = [&](bool checkpoints) {
+    model_type model(config, 3);
+    enlarge(model);
+    if (embeddings_are_frozen) model.parameters().set_trainable(false, "model.embed_tokens");
+    model.checkpoint_activations(checkpoints);
+    CHECK(model.checkpoint_activations() == checkpoints);
+    test::tape tape;
+    outcome made{};
+    for (int pass = 0; pass < 2; ++pass) {
+      auto const held = cpu::memory().bytes_in_use();
+      cpu::memory().reset_peak();
+      {
+        auto hidden = model.hidden(tape, tokens);
+        made.bits.push_back(hidden.value().to_host());
+        sysdpo::gradient_of const root(hidden);
+        hidden = {};
+        tape.backward(root, upstream.const_view());
+      }
+      made.peak = cpu::memory().peak_bytes() - held;
+    }
+    for (auto const& weight : model.parameters()) {
+      CHECK(weight.gradient.filled == weight.trainable);
+      made.bits.push_back(weight.gradient.value.to_host());
+    }
+    return made;
+  };
+  auto const plain = run(false);
+  auto const saving = run(true);
+  CHECK(saving.bits == plain.bits);
+  CHECK(saving.peak * 2 < plain.peak);
+}
+
 TEST_CASE("a cache gives the logits of whole sequences", "[model]") {
   auto config = tiny();
   config.tied_head = GENERATE(true, false);
   model_type model(config, 5);
   enlarge(model);
+  model.checkpoint_activations(true);  // which sampling takes no notice of
   auto cache = model.make_cache(3);
   sequences whole(3);
   std::vector<sequences> const steps{

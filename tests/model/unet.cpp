@@ -80,6 +80,50 @@ TEST_CASE("the UNet has the gradients of finite differences in every weight", "[
   for (index_t i = 0; i < z.size(); ++i) check("z", z.data()[i], slot.value.data()[i]);
 }
 
+TEST_CASE("a UNet with checkpoints has the same bits and holds less", "[model]") {
+  auto config = tiny();
+  config.sample_size = 8;
+  config.layers_per_block = 2;
+  config.cross_attention = {true, true};
+  config.pooled_caption = GENERATE(true, false);
+  config.caption_encoder.layers = 3;
+  auto const text = captions({{1, 2, 3}, {6}, {4, 5, 1, 0}});
+  auto const z = random_tensor({3, 8, 8, 2}, 1);
+  auto const t = steps::from_host({3}, std::vector<std::int32_t>{3, 70, 20});
+  auto const upstream = random_tensor({3, 8, 8, 1}, 2);
+  struct outcome {
+    std::vector<std::vector<double>> bits;
+    std::size_t peak;
+  };
+  auto const run = [&](bool checkpoints) {
+    model unet(config);
+    randomize(unet);
+    unet.checkpoint_activations(checkpoints);
+    CHECK(unet.checkpoint_activations() == checkpoints);
+    test::tape tape;
+    sysdpo::gradient_slot<cpu, double> slot;
+    outcome made{};
+    for (int pass = 0; pass < 2; ++pass) {
+      auto const held = cpu::memory().bytes_in_use();
+      cpu::memory().reset_peak();
+      auto const y = unet.predict(tape, tape.watch(z, slot), t, unet.encode(tape, text), text.sequences);
+      made.bits.push_back(y.value().to_host());
+      tape.backward(y, upstream);
+      made.peak = cpu::memory().peak_bytes() - held;
+    }
+    made.bits.push_back(slot.value.to_host());
+    for (auto const& weight : unet.parameters()) {
+      CHECK(weight.gradient.filled);
+      made.bits.push_back(weight.gradient.value.to_host());
+    }
+    return made;
+  };
+  auto const plain = run(false);
+  auto const saving = run(true);
+  CHECK(saving.bits == plain.bits);
+  CHECK(saving.peak * 2 < plain.peak);
+}
+
 TEST_CASE("the UNet's rows do not see each other", "[model]") {
   model unet(tiny());
   randomize(unet);

@@ -84,6 +84,49 @@ TEST_CASE("captions and images: training lowers the loss and resumes bit for bit
   CHECK(rebuilt.configs() == start.configs());
 }
 
+TEST_CASE("captions and images: checkpointed activations change no bit, resumed with or without them",
+          "[train]") {
+  auto const pairs = some_pairs();
+  auto const start = some_models();
+  auto reference = start;
+  auto options = some_training();
+  options.loss.two_pass = GENERATE(false, true);
+  options.loss.rows_per_piece = 4;
+  auto const run = [&](storybook_trainer::options_type const& chosen, sysdpo::index_t steps = 6) {
+    auto policy = start;
+    storybook_trainer training(policy, reference, {}, pairs, chosen);
+    auto stopping = test::stop_at(steps);
+    training.run({&stopping});
+    CHECK(policy.get<author_model>().checkpoint_activations() == chosen.checkpoint_activations.values[0]);
+    CHECK(policy.get<painter_model>().checkpoint_activations() == chosen.checkpoint_activations.values[1]);
+    return test::weights_of(policy);
+  };
+  auto const expected = run(options);
+  auto some = options;
+  some.checkpoint_activations.at<painter_model>() = true;
+  CHECK(run(some) == expected);
+  auto all = options;
+  all.checkpoint_activations = sysdpo::model_numbers<storybook, bool>::all(true);
+  CHECK(run(all) == expected);
+
+  test::temporary_directory const folder;
+  all.checkpoints = some.checkpoints = folder / "run";
+  run(all, 2);
+  run(some, 4);
+  CHECK(run(all) == expected);
+
+  auto policy = start;
+  policy.checkpoint_activations(true);
+  auto copy = policy;
+  CHECK(copy.get<author_model>().checkpoint_activations());
+  CHECK(copy.get<painter_model>().checkpoint_activations());
+  storybook_trainer(copy, reference, {}, pairs, options).run();  // a trainer switches nothing off
+  CHECK(copy.get<author_model>().checkpoint_activations());
+  CHECK(test::weights_of(copy) == expected);
+  copy.checkpoint_activations(false);
+  CHECK_FALSE(copy.get<painter_model>().checkpoint_activations());
+}
+
 TEST_CASE("captions and images: a frozen model keeps its weights while the other learns", "[train]") {
   auto const pairs = some_pairs();
   auto policy = some_models();

@@ -114,6 +114,12 @@ TEST_CASE("An estimate of memory is within a tenth of what is used", "[estimate]
   options averaged;
   averaged.moving_averages = decltype(averaged.moving_averages)::all(0.9);
   auto const with_averages = compare(averaged, freeze_nothing);
+  options checkpointed;
+  checkpointed.checkpoint_activations = decltype(checkpointed.checkpoint_activations)::all(true);
+  auto const blocks = compare(checkpointed, freeze_nothing);
+  auto const by_hand = compare({}, [](auto& models) { models.checkpoint_activations(true); });
+  two_pass.checkpoint_activations = checkpointed.checkpoint_activations;
+  auto const both = compare(two_pass, freeze_nothing);
 
   REQUIRE(plain.models.size() == 2);
   REQUIRE(plain.nodes.size() == 2);
@@ -129,6 +135,11 @@ TEST_CASE("An estimate of memory is within a tenth of what is used", "[estimate]
   CHECK(with_frozen_author.nodes[0].activations < 4096);  // no more than the fold itself takes
   CHECK(pieces.nodes[1].activations < plain.nodes[1].activations / 3);
   CHECK(pieces.peak < plain.peak / 2);
+  CHECK(blocks.nodes[0].activations < plain.nodes[0].activations);
+  CHECK(blocks.nodes[1].activations < plain.nodes[1].activations / 2);
+  CHECK(blocks.peak < plain.peak * 2 / 3);
+  CHECK(by_hand.peak == blocks.peak);
+  CHECK(both.peak < pieces.peak);
 }
 
 TEST_CASE("An estimate takes no memory of the CPU and refuses what a trainer would", "[estimate]") {

@@ -3,12 +3,15 @@
 // to share among threads.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <mutex>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -38,15 +41,16 @@ class memory_pool {
   memory_pool& operator=(memory_pool const&) = delete;
   ~memory_pool() { trim(); }
 
-  /// A block of at least `bytes` bytes with one owner. Its content is garbage.
+  /// A block of at least `bytes` bytes with one owner. Its content is garbage. \throws memory_error if the
+  /// system refuses, or the limit would be passed.
   [[nodiscard]] memory_block* take(std::size_t bytes) {
     auto const rounded = size_class(bytes);
     {
       std::scoped_lock const lock(mutex_);
       auto& free = free_[class_index(rounded)];
       in_use_ += rounded;
-      if (in_use_ > peak_) peak_ = in_use_;
       if (!free.empty()) {
+        peak_ = std::max(peak_, in_use_);
         auto* block = free.back();
         free.pop_back();
         block->owners.store(1, std::memory_order_relaxed);
@@ -54,6 +58,12 @@ class memory_pool {
         reserve(block);
         return block;
       }
+      if (held_ + rounded > limit_) trim_locked();
+      if (held_ + rounded > limit_) {
+        in_use_ -= rounded;
+        refuse(rounded);
+      }
+      held_ += rounded;
       ++system_allocations_;
     }
     auto* block = new memory_block;
@@ -63,12 +73,13 @@ class memory_pool {
       delete block;
       std::scoped_lock const lock(mutex_);
       in_use_ -= rounded;
+      held_ -= rounded;
       throw;
     }
     block->bytes = rounded;
     block->owners.store(1, std::memory_order_relaxed);
     std::scoped_lock const lock(mutex_);
-    held_ += rounded;
+    peak_ = std::max(peak_, in_use_);
     reserve(block);
     return block;
   }
@@ -87,15 +98,14 @@ class memory_pool {
   /// Hands every unused block back to the system; while a reservation is under way, none.
   void trim() noexcept {
     std::scoped_lock const lock(mutex_);
-    if (reservation_ != 0) return;
-    for (auto& free : free_) {
-      for (auto* block : free) {
-        held_ -= block->bytes;
-        Source::release(block->data, block->bytes);
-        delete block;
-      }
-      free.clear();
-    }
+    trim_locked();
+  }
+
+  /// Most bytes to take from the system from now on, blocks that wait for reuse included; what is beyond it
+  /// already stays. 0 lifts the limit.
+  void set_limit(std::size_t bytes) noexcept {
+    std::scoped_lock const lock(mutex_);
+    limit_ = bytes == 0 ? no_limit : bytes;
   }
 
   /// From here to `end_reservation()` the pool notes which blocks are used, for work that is recorded now and
@@ -154,8 +164,36 @@ class memory_pool {
     } catch (error const&) {
       trim();
     }
-    return Source::allocate(bytes);
+    try {
+      return Source::allocate(bytes);
+    } catch (error const& refused) {
+      throw memory_error(refused.parts());
+    }
   }
+
+  [[noreturn]] void refuse(std::size_t bytes) const {
+    auto const text = [](std::size_t count) {
+      return count < 10 << 20 ? std::to_string(count >> 10) + " KiB" : std::to_string(count >> 20) + " MiB";
+    };
+    throw memory_error(
+        {"memory pool", "",
+         text(bytes) + " more than the " + text(held_) + " in use would pass the limit of " + text(limit_),
+         "Use smaller batches or raise the limit"});
+  }
+
+  void trim_locked() noexcept {
+    if (reservation_ != 0) return;
+    for (auto& free : free_) {
+      for (auto* block : free) {
+        Source::release(block->data, block->bytes);
+        held_ -= block->bytes;
+        delete block;
+      }
+      free.clear();
+    }
+  }
+
+  static constexpr auto no_limit = std::numeric_limits<std::size_t>::max() / 2;
 
   static constexpr std::size_t smallest = 256;
   static constexpr int steps_per_doubling = 4;  // at most a quarter of a block is wasted
@@ -181,9 +219,10 @@ class memory_pool {
   mutable std::mutex mutex_;
   std::array<std::vector<memory_block*>, 64 * steps_per_doubling> free_;
   std::uint64_t system_allocations_ = 0;
+  std::size_t held_ = 0;  // of the system: what is in use and what waits for reuse
+  std::size_t limit_ = no_limit;
   std::size_t in_use_ = 0;
   std::size_t peak_ = 0;
-  std::size_t held_ = 0;
   std::uint64_t reservation_ = 0;  // under way; 0: none
   std::uint64_t reservations_ = 0;
   std::vector<memory_block*> reserved_;

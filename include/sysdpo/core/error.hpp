@@ -1,4 +1,5 @@
-// The library's one exception. Every message names the thing, the place, the cause and the remedy.
+// The library's exceptions: one, and a kind of it that is worth telling apart. Every message names the thing,
+// the place, the cause and the remedy.
 #pragma once
 
 #include <stdexcept>
@@ -36,6 +37,13 @@ class error : public std::runtime_error {
   }
 
   error_parts parts_;
+};
+
+/// What a backend's memory throws when it has none left: whoever knows what fills it may say so and throw it
+/// on.
+class memory_error : public error {
+ public:
+  using error::error;
 };
 
 /// Throws `error` with `parts`: reads well at the end of a check.

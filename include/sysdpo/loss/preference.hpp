@@ -117,19 +117,18 @@ class preference_loss {
 
   /// Forward only: no gradient, the cheapest look at a batch.
   [[nodiscard]] result_type score(batch_type batch) {
+    released const at_end(*this);
     run_forward(batch, recording::off);
-    auto result = fold(batch, static_cast<double>(batch.size())).first;
-    release();
-    return result;
+    return fold(batch, static_cast<double>(batch.size())).first;
   }
 
   /// Forward and backward: adds ∂L/∂θ to the policy's gradients, L = Σ weight · link / divisor. Give the size
   /// of the whole optimiser step's batch as divisor when accumulating over several calls.
   result_type accumulate(batch_type batch, double divisor) {
+    released const at_end(*this);
     run_forward(batch, options_.two_pass ? recording::off : recording::on);
     auto const [result, seeds] = fold(batch, divisor);
     for_each_group([&](auto group) { backward_group<group>(seeds, static_cast<index_t>(batch.size())); });
-    release();
     return result;
   }
   result_type accumulate(batch_type batch) { return accumulate(batch, static_cast<double>(batch.size())); }
@@ -143,6 +142,7 @@ class preference_loss {
   }
 
   [[nodiscard]] preference_options<System, Link> const& options() const { return options_; }
+  [[nodiscard]] policy_options<System> const& policies() const { return policies_; }
 
  private:
   template <std::size_t Group>
@@ -272,7 +272,6 @@ class preference_loss {
 
   void run_forward(batch_type batch, recording mode) {
     if (batch.empty()) fail({"preference loss", "", "the batch is empty", "Give at least one pair"});
-    release();  // what a call that threw has left
     auto const places = kept_places(batch);
     for_each_group([&](auto group) {
       using policy_type = policy_of<group>;
@@ -425,7 +424,19 @@ class preference_loss {
     }
   }
 
-  void release() {
+  /// Lets go of what a call holds at its end, also of one that throws: memory may be what it lacks.
+  class released {
+   public:
+    explicit released(preference_loss& loss) : loss_(&loss) {}
+    released(released const&) = delete;
+    released& operator=(released const&) = delete;
+    ~released() { loss_->release(); }
+
+   private:
+    preference_loss* loss_;
+  };
+
+  void release() noexcept {
     for_each_group([&](auto group) {
       auto& state = std::get<group>(groups_);
       state.ratios.clear();

@@ -10,6 +10,7 @@
 #include "sysdpo/op/embedding.hpp"
 #include "sysdpo/op/positions.hpp"
 #include "sysdpo/op/silu.hpp"
+#include "sysdpo/tensor/checkpoint.hpp"
 
 namespace sysdpo {
 
@@ -71,6 +72,9 @@ class caption_encoder {
     norm_ = {weights, model + "final_layer_norm", d, config.norm_epsilon};
   }
 
+  /// Whether a recording tape keeps of each block only what enters it. Off at first.
+  void checkpoint_activations(bool on) { checkpoint_activations_ = on; }
+
   /// One vector a token, [total, hidden]. \throws error if a token lies outside the vocabulary or a caption
   /// is longer than the context.
   [[nodiscard]] variable<Backend, T> operator()(tape<Backend, T>& tape,
@@ -82,14 +86,9 @@ class caption_encoder {
             "Shorten the caption or enlarge the context"});
     auto x = add(tape, embedding(tape, tape.watch(*tokens_), captions.ids),
                  embedding(tape, tape.watch(*places_), positions(sequences)));
-    shape const heads{sequences.total, config_.heads, config_.hidden / config_.heads};
-    for (auto const& layer : layers_) {
-      auto const h = layer.norm1(tape, x);
-      auto const mixed = attention(tape, layer.q(tape, h).reshaped(heads), layer.k(tape, h).reshaped(heads),
-                                   layer.v(tape, h).reshaped(heads), sequences, sequences);
-      x = add(tape, x, layer.out(tape, mixed.reshaped(x.extents())));
-      x = add(tape, x, layer.down(tape, silu(tape, layer.up(tape, layer.norm2(tape, x)))));
-    }
+    for (auto const& layer : layers_)
+      x = checkpoint_if(checkpoint_activations_, tape, block_at{&layer, config_.heads}, std::move(x),
+                        sequences);
     return norm_(tape, x);
   }
 
@@ -103,11 +102,28 @@ class caption_encoder {
     linear_type up, down;
   };
 
+  /// x + attention of its sequences to themselves, then x + a two-layer network of each token.
+  struct block_at {
+    block const* layer;
+    index_t head_count;
+
+    variable<Backend, T> operator()(tape<Backend, T>& tape, variable<Backend, T> x,
+                                    packed_sequences<Backend> const& sequences) const {
+      shape const heads{x.extent(0), head_count, x.extent(1) / head_count};
+      auto const h = layer->norm1(tape, x);
+      auto const mixed = attention(tape, layer->q(tape, h).reshaped(heads), layer->k(tape, h).reshaped(heads),
+                                   layer->v(tape, h).reshaped(heads), sequences, sequences);
+      x = add(tape, x, layer->out(tape, mixed.reshaped(x.extents())));
+      return add(tape, x, layer->down(tape, silu(tape, layer->up(tape, layer->norm2(tape, x)))));
+    }
+  };
+
   caption_encoder_config config_{};
   parameter<Backend, Precision>* tokens_ = nullptr;
   parameter<Backend, Precision>* places_ = nullptr;
   std::vector<block> layers_;
   norm_type norm_;
+  bool checkpoint_activations_ = false;
 };
 
 }  // namespace sysdpo

@@ -2,6 +2,7 @@
 // the reference of a training are two such values.
 #pragma once
 
+#include <concepts>
 #include <memory>
 #include <tuple>
 #include <utility>
@@ -25,6 +26,14 @@ struct model_tuples<type_list<Models...>> {
 
 }  // namespace detail
 
+/// An instance made of blocks, of which a recording tape can keep only what enters them
+/// (tensor/checkpoint.hpp).
+template <class Instance>
+concept checkpoints_activations = requires(Instance& model, Instance const& constant) {
+  model.checkpoint_activations(true);
+  { constant.checkpoint_activations() } -> std::same_as<bool>;
+};
+
 /// The configurations of a system's models, in order of first appearance (`System::models`).
 template <class System>
 using model_configs = typename detail::model_tuples<typename System::models>::configs;
@@ -47,8 +56,15 @@ class models {
     });
   }
 
-  /// Independent instances with the same weights and the same frozen parts.
-  models(models const& other) : models(other.configs_) { copy_values(other); }
+  /// Independent instances with the same weights, the same frozen parts and the same checkpoints of
+  /// activations.
+  models(models const& other) : models(other.configs_) {
+    copy_values(other);
+    other.for_each([&](auto index, auto const& from) {
+      if constexpr (checkpoints_activations<std::remove_cvref_t<decltype(from)>>)
+        std::get<index>(instances_)->checkpoint_activations(from.checkpoint_activations());
+    });
+  }
   models(models&&) noexcept = default;
   models& operator=(models const&) = delete;
   models& operator=(models&&) noexcept = default;
@@ -89,6 +105,16 @@ class models {
       to.copy_values(from);
       auto source = from.begin();
       for (auto& weight : to) weight.trainable = (source++)->trainable;
+    });
+  }
+
+  /// Has the models keep only what enters their blocks while a tape records, or, `on` false, all there is.
+  /// Values and gradients are the same bits, and no file tells: it is no property of the weights. Models
+  /// without blocks stay as they are.
+  void checkpoint_activations(bool on) {
+    for_each([&](auto, auto& model) {
+      if constexpr (checkpoints_activations<std::remove_cvref_t<decltype(model)>>)
+        model.checkpoint_activations(on);
     });
   }
 

@@ -16,6 +16,7 @@
 #include "sysdpo/op/rope.hpp"
 #include "sysdpo/op/scatter_rows.hpp"
 #include "sysdpo/op/swiglu.hpp"
+#include "sysdpo/tensor/checkpoint.hpp"
 
 namespace sysdpo {
 
@@ -98,15 +99,22 @@ class transformer_model {
   [[nodiscard]] parameter_set<Backend, Precision>& parameters() { return parameters_; }
   [[nodiscard]] parameter_set<Backend, Precision> const& parameters() const { return parameters_; }
 
+  /// Whether a recording tape keeps of each layer only what enters it, and runs the layer again in the
+  /// backward pass. Off at first.
+  void checkpoint_activations(bool on) { checkpoint_activations_ = on; }
+  [[nodiscard]] bool checkpoint_activations() const { return checkpoint_activations_; }
+
   /// The hidden states [total, hidden] of every token after the final norm. Positions start at 0 in each
   /// sequence. \throws error if a token lies outside the vocabulary or a sequence beyond the context.
   [[nodiscard]] variable<Backend, T> hidden(tape<Backend, T>& tape, packed_tokens<Backend> const& tokens) {
     check_context(tokens.sequences.longest);
     auto const at = positions(tokens.sequences);
     attention_options const options{.causal = config_.causal};
-    return body(tape, tokens.ids, at, [&](std::size_t, auto const& q, auto const& k, auto const& v) {
-      return attention(tape, q, k, v, tokens.sequences, tokens.sequences, options);
-    });
+    return body(tape, tokens.ids, at,
+                [sequences = tokens.sequences, options](sysdpo::tape<Backend, T>& on, std::size_t,
+                                                        auto const& q, auto const& k, auto const& v) {
+                  return attention(on, q, k, v, sequences, sequences, options);
+                });
   }
 
   /// The output head [vocabulary, hidden]: logits are hidden · headᵀ.
@@ -180,13 +188,14 @@ class transformer_model {
 
     tape<Backend, T> tape(recording::off);
     auto const states =
-        body(tape, tokens.ids, at, [&](std::size_t i, auto const& q, auto const& k, auto const& v) {
-          auto const& layer = held.layers[i];
-          scatter_rows(k.value(), places, layer.keys);
-          scatter_rows(v.value(), places, layer.values);
-          return tape.constant(cached_attention(q.value(), layer.keys, layer.values, added, begin_view,
-                                                end_view, {.causal = true}));
-        });
+        body(tape, tokens.ids, at,
+             [&](sysdpo::tape<Backend, T>& on, std::size_t i, auto const& q, auto const& k, auto const& v) {
+               auto const& layer = held.layers[i];
+               scatter_rows(k.value(), places, layer.keys);
+               scatter_rows(v.value(), places, layer.values);
+               return on.constant(cached_attention(q.value(), layer.keys, layer.values, added, begin_view,
+                                                   end_view, {.causal = true}));
+             });
     auto const logits = linear(tape, embedding(tape, states, upload(last)), head(tape));
     scatter_rows(logits.value(), upload(grown), held.logits);
     return held.logits;
@@ -205,28 +214,38 @@ class transformer_model {
             "Shorten the sequence or raise `context`"});
   }
 
-  /// All layers and the final norm; `attend(layer, q, k, v)` does what differs between whole sequences and a
-  /// cache.
+  /// All layers and the final norm; `attend(tape, layer, q, k, v)` does what differs between whole sequences
+  /// and a cache. On a recording tape it owns what it looks at.
   template <class Attend>
   variable<Backend, T> body(tape<Backend, T>& tape, tensor<Backend, std::int32_t> const& ids,
-                            tensor<Backend, std::int32_t> const& at, Attend&& attend) {
-    auto const n = ids.size();
+                            tensor<Backend, std::int32_t> const& at, Attend const& attend) {
+    auto x = embedding(tape, tape.watch(*embedding_), ids);
+    for (std::size_t i = 0; i < layers_.size(); ++i)
+      x = checkpoint_if(
+          checkpoint_activations_, tape,
+          [this, i](sysdpo::tape<Backend, T>& on, variable<Backend, T> h,
+                    tensor<Backend, std::int32_t> const& places,
+                    Attend const& look) { return run_layer(on, i, std::move(h), places, look); },
+          std::move(x), at, attend);
+    return rms_norm(tape, x, tape.watch(*norm_), config_.norm_epsilon);
+  }
+
+  template <class Attend>
+  variable<Backend, T> run_layer(tape<Backend, T>& tape, std::size_t i, variable<Backend, T> x,
+                                 tensor<Backend, std::int32_t> const& at, Attend const& attend) {
+    auto const n = x.extent(0);
     auto const d = config_.head_size();
     auto const epsilon = config_.norm_epsilon;
-    auto const project = [&](auto const& x, weight* w) { return linear(tape, x, tape.watch(*w)); };
-    auto x = embedding(tape, tape.watch(*embedding_), ids);
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-      auto const& layer = layers_[i];
-      auto const normed = rms_norm(tape, x, tape.watch(*layer.input_norm), epsilon);
-      auto const q = rope(tape, project(normed, layer.q).reshaped({n, config_.heads, d}), at, rotations_);
-      auto const k = rope(tape, project(normed, layer.k).reshaped({n, config_.kv_heads, d}), at, rotations_);
-      auto const v = project(normed, layer.v).reshaped({n, config_.kv_heads, d});
-      x = add(tape, x, project(attend(i, q, k, v).reshaped({n, config_.hidden}), layer.o));
-      auto const middle = rms_norm(tape, x, tape.watch(*layer.mlp_norm), epsilon);
-      x = add(tape, x,
-              project(swiglu(tape, project(middle, layer.gate), project(middle, layer.up)), layer.down));
-    }
-    return rms_norm(tape, x, tape.watch(*norm_), epsilon);
+    auto const& layer = layers_[i];
+    auto const project = [&](auto const& from, weight* w) { return linear(tape, from, tape.watch(*w)); };
+    auto const normed = rms_norm(tape, x, tape.watch(*layer.input_norm), epsilon);
+    auto const q = rope(tape, project(normed, layer.q).reshaped({n, config_.heads, d}), at, rotations_);
+    auto const k = rope(tape, project(normed, layer.k).reshaped({n, config_.kv_heads, d}), at, rotations_);
+    auto const v = project(normed, layer.v).reshaped({n, config_.kv_heads, d});
+    x = add(tape, x, project(attend(tape, i, q, k, v).reshaped({n, config_.hidden}), layer.o));
+    auto const middle = rms_norm(tape, x, tape.watch(*layer.mlp_norm), epsilon);
+    return add(tape, x,
+               project(swiglu(tape, project(middle, layer.gate), project(middle, layer.up)), layer.down));
   }
 
   /// Room for `tokens` tokens a row: at least doubles, so that a cache is copied but a few times.
@@ -256,6 +275,7 @@ class transformer_model {
   weight* norm_ = nullptr;
   weight* head_ = nullptr;
   rope_table<Backend, T> rotations_;
+  bool checkpoint_activations_ = false;
 };
 
 /// Describes a transformer: `Tag` says which weights.

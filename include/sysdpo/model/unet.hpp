@@ -12,6 +12,7 @@
 #include "sysdpo/op/embedding.hpp"
 #include "sysdpo/op/timestep_embedding.hpp"
 #include "sysdpo/op/upsample.hpp"
+#include "sysdpo/tensor/checkpoint.hpp"
 
 namespace sysdpo {
 
@@ -132,6 +133,14 @@ class unet_model {
   [[nodiscard]] parameter_set<Backend, Precision>& parameters() { return parameters_; }
   [[nodiscard]] parameter_set<Backend, Precision> const& parameters() const { return parameters_; }
 
+  /// Whether a recording tape keeps of each residual block, with its attention, only what enters it, and runs
+  /// it again in the backward pass; the caption encoder's blocks too. Off at first.
+  void checkpoint_activations(bool on) {
+    checkpoint_activations_ = on;
+    encoder_.checkpoint_activations(on);
+  }
+  [[nodiscard]] bool checkpoint_activations() const { return checkpoint_activations_; }
+
   /// What `predict` is conditioned on: one vector a token of the captions, [total, hidden].
   [[nodiscard]] variable<Backend, T> encode(tape<Backend, T>& tape,
                                             packed_tokens<Backend> const& captions) const {
@@ -152,11 +161,10 @@ class unet_model {
     if (config_.pooled_caption)
       embedded = add(tape, embedded, pooled_(tape, last_tokens(tape, condition, captions)));
     auto const time = silu(tape, embedded);
-    auto const run = [&](stage const& block, std::size_t j, variable<Backend, T> const& x) {
-      auto const h = block.resnets[j](tape, x, time);
-      return j < block.attentions.size()
-                 ? block.attentions[j](tape, h, condition, pixels_of(h.extents()), captions)
-                 : h;
+    auto const run = [&](stage const& of, std::size_t j, variable<Backend, T> x,
+                         variable<Backend, T> skip = {}) {
+      return checkpoint_if(checkpoint_activations_, tape, block_at{&of, j}, std::move(x), std::move(skip),
+                           time, condition, captions);
     };
 
     auto x = conv_in_(tape, z);
@@ -168,8 +176,9 @@ class unet_model {
     x = run(middle_, 1, run(middle_, 0, x));
     for (auto const& block : up_) {
       for (std::size_t j = 0; j < block.resnets.size(); ++j) {
-        x = run(block, j, concat(tape, x, skips.back()));
+        auto skip = std::move(skips.back());
         skips.pop_back();
+        x = run(block, j, std::move(x), std::move(skip));
       }
       if (block.resample) x = block.resample(tape, upsample(tape, x));
     }
@@ -188,6 +197,22 @@ class unet_model {
     std::vector<resnet_block<Backend, Precision>> resnets;
     std::vector<spatial_transformer<Backend, Precision>> attentions;
     conv_layer<Backend, Precision> resample;
+  };
+
+  /// Residual block j of a stage, of x beside what was skipped to here, and its attention to the caption.
+  struct block_at {
+    stage const* of;
+    std::size_t j;
+
+    variable<Backend, T> operator()(tape<Backend, T>& tape, variable<Backend, T> x, variable<Backend, T> skip,
+                                    variable<Backend, T> const& time, variable<Backend, T> const& condition,
+                                    packed_sequences<Backend> const& captions) const {
+      if (skip) x = concat(tape, x, std::exchange(skip, {}));
+      x = of->resnets[j](tape, x, time);
+      return j < of->attentions.size()
+                 ? of->attentions[j](tape, x, condition, pixels_of(x.extents()), captions)
+                 : x;
+    }
   };
 
   /// The encoder's output at each caption's last token, which sees the whole caption: [R, hidden].
@@ -237,6 +262,7 @@ class unet_model {
   std::vector<stage> up_;
   group_norm_layer<Backend, Precision> norm_out_;
   conv_layer<Backend, Precision> conv_out_;
+  bool checkpoint_activations_ = false;
 };
 
 /// Describes a UNet.

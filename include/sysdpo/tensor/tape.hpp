@@ -150,6 +150,8 @@ class wish {
   template <class Backend, class T>
   wish(gradient_of<Backend, T> const& input)  // NOLINT(google-explicit-constructor)
       : wanted_(static_cast<bool>(input)) {}
+  /// Of an op that knows by other means than its inputs.
+  explicit wish(bool wanted) : wanted_(wanted) {}
   [[nodiscard]] explicit operator bool() const noexcept { return wanted_; }
 
  private:
@@ -183,7 +185,10 @@ class tape {
   /// outlive the tape's use.
   template <class U>
   [[nodiscard]] variable<Backend, U> watch(tensor<Backend, U> value, gradient_slot<Backend, U>& slot) {
-    if (!recording_) return constant(std::move(value));
+    if (!recording_) {
+      has_skipped_ = true;
+      return constant(std::move(value));
+    }
     struct leaf final : detail::tape_node<Backend, U> {
       void flow() override {}
     };
@@ -216,6 +221,7 @@ class tape {
                                             std::initializer_list<detail::wish> inputs, Flow&& flow) {
     bool wanted = false;
     for (auto const& input : inputs) wanted = wanted || static_cast<bool>(input);
+    has_skipped_ = has_skipped_ || (wanted && !recording_);
     if (!wanted || !recording_) return variable<Backend, U>{std::move(value)};
     struct operation final : detail::tape_node<Backend, U> {
       explicit operation(Flow&& f) : body(std::forward<Flow>(f)) {}
@@ -231,12 +237,17 @@ class tape {
   /// takes no gradient is allowed: nothing happens.
   template <class U>
   void backward(variable<Backend, U> const& root, tensor<Backend, U> const& seed) {
-    if (root.wants_gradient()) {
-      if (seed.extents() != root.extents())
-        fail({"tape", "backward",
-              "the seed is " + to_string(seed.extents()) + ", the root " + to_string(root.extents()),
-              "Give one upstream value per element of the root"});
-      implement<add_op, Backend>::backward(seed.const_view(), gradient_of<Backend, U>(root).sink());
+    if (root.wants_gradient() && seed.extents() != root.extents())
+      fail({"tape", "backward",
+            "the seed is " + to_string(seed.extents()) + ", the root " + to_string(root.extents()),
+            "Give one upstream value per element of the root"});
+    backward(gradient_of(root), seed.const_view());
+  }
+  /// The same for a root of which only the place is left, and a seed of as many elements.
+  template <class U>
+  void backward(gradient_of<Backend, U> const& root, array_view<U const> seed) {
+    if (root) {
+      implement<add_op, Backend>::backward(seed, root.sink());
       while (!nodes_.empty()) {
         auto* const node = nodes_.back();
         if (node->reached()) node->flow();
@@ -257,6 +268,18 @@ class tape {
   void reset() noexcept {
     for (; !nodes_.empty(); nodes_.pop_back()) nodes_.back()->~tape_entry();
     arena_.reset();
+    has_skipped_ = false;
+    if (inner_) inner_->reset();
+  }
+
+  /// Whether this tape, not recording, has seen since its start what a recording one would have kept.
+  [[nodiscard]] bool has_skipped() const noexcept { return has_skipped_; }
+
+  /// A tape beside this one, for ops that are made of ops (tensor/checkpoint.hpp). Made at the first call and
+  /// kept for its memory.
+  [[nodiscard]] tape& inner() {
+    if (!inner_) inner_ = std::make_unique<tape>();
+    return *inner_;
   }
 
  private:
@@ -269,6 +292,8 @@ class tape {
   }
 
   bool recording_;
+  bool has_skipped_ = false;
+  std::unique_ptr<tape> inner_;
   detail::arena arena_;
   std::vector<detail::tape_entry*> nodes_;
 };

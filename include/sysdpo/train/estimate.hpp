@@ -56,9 +56,9 @@ struct memory_estimate {
 };
 
 /// The memory of training `configs` on `batch` (all of it one batch: give the largest) under `options`, its
-/// accumulation, two-pass mode and moving averages included. `prepare(models)` freezes what will be frozen.
-/// A model frozen as a whole is taken to equal its reference. \throws error on the options and data that a
-/// trainer would refuse.
+/// accumulation, two-pass mode, checkpointed activations and moving averages included. `prepare(models)`
+/// freezes what will be frozen. A model frozen as a whole is taken to equal its reference. \throws error on
+/// the options and data that a trainer would refuse.
 template <class Precision = precision<float>, class System, preference_link Link, class Prepare>
 [[nodiscard]] memory_estimate estimate(model_configs<System> const& configs,
                                        policy_options<System> const& policies,
@@ -72,6 +72,7 @@ template <class Precision = precision<float>, class System, preference_link Link
   models_type policy(configs);
   prepare(policy);
   models_type reference(policy);
+  detail::switch_on_checkpoints(policy, options.checkpoint_activations);
 
   for (std::size_t group = 0; group < System::group_count; ++group) {
     auto loss_options = options.loss;

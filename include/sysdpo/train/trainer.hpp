@@ -13,6 +13,7 @@
 #include <array>
 #include <cmath>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -60,10 +61,13 @@ struct trainer_options {
   learning_rate_schedule schedule{};
   adamw_options optimizer{};
   model_numbers<System> moving_averages{};  ///< decay of each model's average weights; 0 keeps none
-  double max_gradient_norm = 1;             ///< of each model's gradient by itself; 0 does not clip
-  index_t validate_every = 0;               ///< steps; 0 never
-  index_t draw_noise_every = 0;             ///< steps; costs one more scoring of a batch; 0 never
-  std::uint64_t seed = 0;                   ///< of the order of pairs
+  /// Models of which a step keeps only what enters their blocks, and runs these twice: less memory, the same
+  /// bits. Models without blocks pass it over; one that was told so itself needs no flag.
+  model_numbers<System, bool> checkpoint_activations{};
+  double max_gradient_norm = 1;  ///< of each model's gradient by itself; 0 does not clip
+  index_t validate_every = 0;    ///< steps; 0 never
+  index_t draw_noise_every = 0;  ///< steps; costs one more scoring of a batch; 0 never
+  std::uint64_t seed = 0;        ///< of the order of pairs
   /// Epochs after which a pair meets the same noise again; 0 draws fresh noise for ever. What a cache of the
   /// reference's scores keeps (loss.cached) is a bound.
   std::uint32_t noise_visits = 0;
@@ -71,12 +75,28 @@ struct trainer_options {
   index_t checkpoint_every = 100;       ///< steps
 };
 
+namespace detail {
+
+/// Switches on what the flags say; switches nothing off.
+template <class System, class Models>
+void switch_on_checkpoints(Models& policy, model_numbers<System, bool> const& flags) {
+  policy.for_each([&](auto index, auto& model) {
+    if constexpr (checkpoints_activations<std::remove_cvref_t<decltype(model)>>)
+      if (flags.values[index]) model.checkpoint_activations(true);
+  });
+}
+
+}  // namespace detail
+
 /// Aligns a policy with a reference on pairs.
 template <class System, class Backend, class Precision = precision<float>, preference_link Link = logistic>
 class trainer {
  public:
   using models_type = models<System, Backend, Precision>;
   using options_type = trainer_options<System, Link>;
+  /// Says more of a step that found no memory, `refused`, on `batch`.
+  using memory_explanation = std::function<error_parts(trainer const&, error_parts refused,
+                                                       std::vector<preference<System>> const& batch)>;
 
   /// Everything given by reference must outlive the trainer; `pairs` and `validation` are only read.
   /// \throws error on options out of range, ids used twice, non-finite or missing values in the data (naming
@@ -88,6 +108,7 @@ class trainer {
     check_options();
     check_pairs(pairs);
     check_pairs(validation);
+    detail::switch_on_checkpoints(policy, options.checkpoint_activations);
     optimizers_.assign(System::model_count, adamw<Backend, Precision>(options.optimizer));
     policy.for_each([&](auto index, auto& model) {
       if (auto const decay = options.moving_averages.values[index]; decay > 0)
@@ -133,7 +154,51 @@ class trainer {
 
   /// One optimiser step. Returns its metrics; the learning rate is among them, and every `draw_noise_every`
   /// steps the draw noise (loss/metrics.hpp), from the step's first batch scored once more before the update.
+  /// \throws memory_error, if there is not enough, that tells what would help.
   metric_map take_step() {
+    try {
+      return try_step();
+    } catch (memory_error const& refused) {
+      throw memory_error(explained(refused.parts()));
+    }
+  }
+
+  /// Mean metrics over the validation pairs, each at its first visit: the same noise every time.
+  [[nodiscard]] metric_map validate() {
+    metric_map metrics;
+    std::vector<pair_visit<System>> batch;
+    for (std::size_t begin = 0; begin < validation_.size(); begin += batch.size()) {
+      batch.clear();
+      for (auto i = begin;
+           i < validation_.size() && batch.size() < static_cast<std::size_t>(options_.pairs_per_batch); ++i)
+        batch.push_back({&validation_[i], 0});
+      auto const share = static_cast<double>(batch.size()) / static_cast<double>(validation_.size());
+      for (auto const& [name, value] : metrics_of<System>(loss_->score(batch), options_.loss))
+        metrics[name] += share * value;
+    }
+    return metrics;
+  }
+
+  /// Steps done, those before a resumption included.
+  [[nodiscard]] index_t step() const { return step_; }
+
+  /// Puts the moving averages into the policy, for the models that have one. For when training is over: going
+  /// on would start from the averages.
+  void use_averages() {
+    policy_->for_each([&](auto index, auto& model) {
+      if (averages_[index]) averages_[index]->copy_to(model.parameters());
+    });
+  }
+
+  [[nodiscard]] models_type const& policy() const { return *policy_; }
+  [[nodiscard]] options_type const& options() const { return options_; }
+  [[nodiscard]] policy_options<System> const& policies() const { return loss_->policies(); }
+
+  /// Has `explanation` say more where a step finds no memory (train/out_of_memory.hpp).
+  void explain_memory(memory_explanation explanation) { explanation_ = std::move(explanation); }
+
+ private:
+  metric_map try_step() {
     policy_->for_each([](auto, auto& model) { model.parameters().clear_gradients(); });
     metric_map metrics;
     auto const pairs_per_step = options_.pairs_per_batch * options_.batches_per_step;
@@ -167,34 +232,32 @@ class trainer {
     return metrics;
   }
 
-  /// Mean metrics over the validation pairs, each at its first visit: the same noise every time.
-  [[nodiscard]] metric_map validate() {
-    metric_map metrics;
-    std::vector<pair_visit<System>> batch;
-    for (std::size_t begin = 0; begin < validation_.size(); begin += batch.size()) {
-      batch.clear();
-      for (auto i = begin;
-           i < validation_.size() && batch.size() < static_cast<std::size_t>(options_.pairs_per_batch); ++i)
-        batch.push_back({&validation_[i], 0});
-      auto const share = static_cast<double>(batch.size()) / static_cast<double>(validation_.size());
-      for (auto const& [name, value] : metrics_of<System>(loss_->score(batch), options_.loss))
-        metrics[name] += share * value;
-    }
-    return metrics;
-  }
-
-  /// Steps done, those before a resumption included.
-  [[nodiscard]] index_t step() const { return step_; }
-
-  /// Puts the moving averages into the policy, for the models that have one. For when training is over: going
-  /// on would start from the averages.
-  void use_averages() {
-    policy_->for_each([&](auto index, auto& model) {
-      if (averages_[index]) averages_[index]->copy_to(model.parameters());
+  /// What was refused, with step and remedies, or what an explanation makes of it.
+  [[nodiscard]] error_parts explained(error_parts refused) {
+    refused.place += fmt::format("{}step {}", refused.place.empty() ? "" : ", ", step_ + 1);
+    refused.remedy = "Use smaller batches, in more batches_per_step";
+    if (!options_.loss.two_pass) refused.remedy += ", loss.two_pass with rows_per_piece";
+    std::as_const(*policy_).for_each([&](auto index, auto const& model) {
+      if constexpr (checkpoints_activations<std::remove_cvref_t<decltype(model)>>)
+        if (!model.checkpoint_activations())
+          refused.remedy +=
+              fmt::format(", checkpoint_activations of '{}'", model_name<typename decltype(index)::model>());
     });
+    if (options_.loss.cached == nullptr) refused.remedy += ", a cache of the reference's scores";
+    if (!explanation_) {
+      refused.remedy += "; explain_out_of_memory(trainer) has this message say what each would save";
+      return refused;
+    }
+    std::vector<preference<System>> batch;
+    for (auto const& [pair, visit] : batch_at(step_ * options_.pairs_per_batch * options_.batches_per_step))
+      batch.push_back(*pair);
+    try {
+      return explanation_(*this, refused, batch);
+    } catch (std::exception const&) {
+      return refused;  // what went wrong with the explanation is of less interest
+    }
   }
 
- private:
   void check_options() const {
     auto const check = [](bool good, char const* name, double value, char const* remedy) {
       if (!good)
@@ -407,6 +470,7 @@ class trainer {
   std::vector<adamw<Backend, Precision>> optimizers_;
   moving_averages<System, Backend, Precision> averages_{};
   std::optional<directory_lock> lock_;  // on the folder of checkpoints, as long as the trainer lives
+  memory_explanation explanation_;
   json fingerprint_;
   json callback_states_ = json::array();
   bool is_resumed_ = false;  // and callbacks have not taken up their states

@@ -97,6 +97,7 @@ struct cuda {
     [[nodiscard]] std::size_t peak_bytes() const { return cuda_detail::state().pool.peak_bytes(); }
     [[nodiscard]] std::size_t held_bytes() const { return cuda_detail::state().pool.held_bytes(); }
     void reset_peak() const { cuda_detail::state().pool.reset_peak(); }
+    void set_limit(std::size_t bytes) const { cuda_detail::state().pool.set_limit(bytes); }
   };
   static memory_pools& memory() {
     static memory_pools pools;
