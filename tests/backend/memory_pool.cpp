@@ -128,6 +128,7 @@ TEST_CASE("a block that outlives its reservation is an ordinary one", "[backend]
   CHECK(pool.take(100) == block);
   pool.give_back(block);
   pool.give_back(other);
+}
 
 TEST_CASE("a limit bounds what is taken from the system, after unused blocks went back", "[backend]") {
   {
