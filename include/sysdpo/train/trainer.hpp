@@ -127,6 +127,10 @@ class trainer {
     loss_.emplace(policy, reference, policies, options.loss);  // looks at the weights: after they are loaded
   }
 
+  /// Pairs that nobody keeps: they must outlive the trainer.
+  trainer(models_type&, models_type&, policy_options<System> const&, std::vector<preference<System>>&&,
+          options_type const&, std::span<preference<System> const> = {}) = delete;
+
   /// Trains until `steps` or until a callback ends it, then saves. Returns the steps done in all. Callbacks
   /// of a resumed training take up their states first. \throws error if they are not those that the
   /// checkpoint has states of.
