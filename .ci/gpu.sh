@@ -70,9 +70,9 @@ can_link() {
   return "$status"
 }
 
-# nvcc_flags: sets `flags`, by which all .cu files, and tests that are compiled as such, are compiled.
+# nvcc_flags [OPTIMISATION]: sets `flags`, by which all .cu files, and tests that are compiled as such, are compiled.
 nvcc_flags() {
-  flags=(-std=c++20 -O2 -arch="$architecture" -lineinfo --expt-relaxed-constexpr -diag-suppress 20012 -DFMT_HEADER_ONLY
+  flags=(-std=c++20 "${1:--O2}" -arch="$architecture" -lineinfo --expt-relaxed-constexpr -diag-suppress 20012 -DFMT_HEADER_ONLY
     -DFMT_USE_CONSTEXPR=1 -I"$root/include" "${headers[@]}")
 }
 

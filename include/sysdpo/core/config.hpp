@@ -51,3 +51,9 @@
 /// without it Eigen alone does the work.
 #define SYSDPO_WITH_ONEDNN 0
 #endif
+
+#ifndef SYSDPO_LARGEST_HEAD
+/// The most elements that a head of attention may have on kernels, 256 at most: a program for GPUs whose
+/// heads are smaller says so in all of its files, and compiles in less time.
+#define SYSDPO_LARGEST_HEAD 256
+#endif

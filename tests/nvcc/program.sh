@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# program.sh FILE.cpp INCLUDE_DIR EIGEN_DIR: passes when the program, with the one word changed that makes a GPU its machine, compiles
+# as CUDA without a warning, and links; 77, and a word about it, where there is no nvcc or none of the libraries. It needs no GPU.
+set -euo pipefail
+
+skip() {
+  echo "$1: $(basename "$(dirname "$program")") is not compiled for GPUs"
+  exit 77
+}
+program=$(realpath "$1")
+command -v nvcc >/dev/null || skip "no nvcc here"
+folder=$(mktemp -d)
+trap 'rm -r "$folder"' EXIT
+printf '#include <cublasLt.h>\n#include <cudnn.h>\nint main() {}\n' >"$folder/libraries.cu"
+nvcc "$folder/libraries.cu" -lcublasLt -lcudnn -o "$folder/libraries" >/dev/null 2>&1 || skip "no cuBLASLt and cuDNN here"
+
+sed 's/^using machine = sysdpo::cpu;/using machine = sysdpo::cuda;/' "$program" >"$folder/program.cu"
+! cmp -s "$program" "$folder/program.cu" || { echo "$1 has no line 'using machine = sysdpo::cpu;'" && exit 1; }
+# What .cmake/optional_dependencies.cmake gives to programs that link sysdpo::cuda, and all warnings.
+nvcc -std=c++20 --expt-relaxed-constexpr -diag-suppress 20012 -DFMT_HEADER_ONLY=1 -DFMT_USE_CONSTEXPR=1 -I"$2" -isystem "$3" \
+  -DSYSDPO_LARGEST_HEAD=32 -arch=sm_90a -O1 -Werror all-warnings -Xcompiler -Wall,-Wextra,-Wshadow "$folder/program.cu" \
+  -lcublasLt -lcudnn -o "$folder/program"
+du -h "$folder/program" | cut -f1
