@@ -79,7 +79,7 @@ compile() { # SUBJECT
   rm -f "$program" "$program.recipe"
   # shellcheck disable=SC2046
   { nvcc "${flags[@]}" $(flags_of "$1") -x cu -include "$root/tests/support/precompiled.hpp" -MMD -MF "$object.d" -c "${file_of[$1]}" \
-    -o "$object.o" && nvcc -arch="$architecture" "$object.o" "$objects/main.o" "${libraries[@]}" -Xlinker -s -o "$program" &&
+    -o "$object.o" && nvcc "${code[@]}" "$object.o" "$objects/main.o" "${libraries[@]}" -Xlinker -s -o "$program" &&
     write_recipe "$1" "$object.d"; } >"$object.log" 2>&1
 }
 compile_main() { g++ -std=c++20 "${headers[@]}" -I"$root/tests" -c main.cpp -o "$objects/main.o" >"$objects/main.log" 2>&1; }
