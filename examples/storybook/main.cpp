@@ -5,7 +5,8 @@
 #include <sysdpo/backend/cuda.cuh>
 #endif
 
-using machine = sysdpo::cpu;  // sysdpo::cuda: the one word that changes
+using machine = sysdpo::cpu;                 // sysdpo::cuda: the one word that changes
+using precision = sysdpo::precision<float>;  // <float, sysdpo::bf16, float> computes in 16 bits
 
 struct wish {
   static constexpr auto name = "wish";
@@ -33,7 +34,7 @@ using storybook =
     sysdpo::system<sysdpo::source<wish, sysdpo::text>, sysdpo::node<writer, author, sysdpo::from<wish>>,
                    illustration<0>, illustration<1>>;
 
-using studio = sysdpo::models<storybook, machine>;
+using studio = sysdpo::models<storybook, machine, precision>;
 using book = sysdpo::assignment<storybook>;
 
 sysdpo::model_configs<storybook> sizes() {
@@ -104,8 +105,11 @@ int main() try {
   options.rates = {{1e-3, 3e-3}};
   options.loss.rejected_gradient = options.loss.rejected_gradient.all(0.3);
   options.checkpoint_activations = options.checkpoint_activations.all(true);
+  std::vector const batch(pairs.begin(), pairs.begin() + options.pairs_per_batch);
+  fmt::print("{}", sysdpo::estimate<precision>(sizes(), policies, batch, options).text());
+
   auto reference = policy;
-  sysdpo::trainer<storybook, machine> training(policy, reference, policies, pairs, options);
+  sysdpo::trainer<storybook, machine, precision> training(policy, reference, policies, pairs, options);
   auto const first = training.take_step();
   training.run();
   fmt::print("{}: {} pairs, loss {:.3f} at first; brightness before {:.3f}, after {:.3f}\n", machine::name,

@@ -10,7 +10,8 @@
 
 namespace sysdpo::cpu_detail {
 
-/// What a block is made of: vector registers, or single elements at the end of a row.
+/// What a block is made of: vector registers, or single elements at the end of a row, and everywhere under
+/// nvcc, for which Eigen knows no registers.
 enum class lane { packet, element };
 
 template <class T, lane Lane>
@@ -83,7 +84,7 @@ struct channel_block {
   /// right where results underflow; here x is kept within ±87.
   static type exp_of_negative(type x) {
     using namespace Eigen::internal;
-    if constexpr (std::is_same_v<T, float> && Lane == lane::packet) {
+    if constexpr (std::is_same_v<T, float> && !std::is_same_v<type, T>) {
       auto const all = [](float value) { return pset1<type>(value); };
       constexpr float shifter = 0x1.8p23F + 127;
       auto const power = pmul(pmin(pmax(x, all(-87)), all(87)), all(-1.44269504F));
