@@ -70,9 +70,13 @@ can_link() {
   return "$status"
 }
 
-# nvcc_flags: sets `flags`, by which all .cu files, and tests that are compiled as such, are compiled.
+# nvcc_flags OPTIMISATION: sets `flags`, by which all .cu files, and tests that are compiled as such, are compiled, and `code`, with
+# which their programs are linked.
 nvcc_flags() {
-  flags=(-std=c++20 -O2 -arch="$architecture" -lineinfo --expt-relaxed-constexpr -diag-suppress 20012 -DFMT_HEADER_ONLY
+  # Not -arch=sm_90a, by which nvcc compiles everything for compute_90 too.
+  code=(-gencode "arch=compute_${architecture#sm_},code=$architecture")
+  [[ $architecture != native ]] || code=(-arch=native)
+  flags=(-std=c++20 "$1" "${code[@]}" -lineinfo --expt-relaxed-constexpr -diag-suppress 20012,20208 -DFMT_HEADER_ONLY
     -DFMT_USE_CONSTEXPR=1 -I"$root/include" "${headers[@]}")
 }
 

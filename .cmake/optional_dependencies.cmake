@@ -67,8 +67,9 @@ function(sysdpo_cuda_target scope)
   target_include_directories(sysdpo::cuda SYSTEM INTERFACE ${SYSDPO_CUDNN_INCLUDE_DIR})
   # CMake 3.25 does not know yet that nvcc takes C++20. A program's own CUDA_STANDARD goes first.
   set(standard_is_open "$<STREQUAL:$<TARGET_PROPERTY:CUDA_STANDARD>,>")
+  # 20012 is about marks of Eigen's that change nothing, 20208 about the standard library's long double, which no kernel uses.
   target_compile_options(
-    sysdpo::cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>
+    sysdpo::cuda INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;SHELL:-diag-suppress 20012,20208>"
                            $<$<AND:$<COMPILE_LANGUAGE:CUDA>,${standard_is_open}>:-std=c++20>)
   # nvcc takes fmt's constants for run-time values otherwise.
   target_compile_definitions(sysdpo::cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:FMT_USE_CONSTEXPR=1>)

@@ -35,7 +35,7 @@ done
 
 find_gpu "the benchmarks of GPUs do not run" "$mode"
 find_headers
-nvcc_flags
+nvcc_flags -O2
 mkdir -p "$out"
 cd "$root/benchmarks/gpu"
 
@@ -61,7 +61,7 @@ for one in main "${parts[@]}" "${programs[@]}"; do
   echo "FAILED: $one does not compile"
   failures=1
 done
-link() { nvcc -arch="$architecture" "${@:2}" "${libraries[@]}" -o "$out/$1"; }
+link() { nvcc "${code[@]}" "${@:2}" "${libraries[@]}" -o "$out/$1"; }
 objects=()
 for one in main "${parts[@]}"; do [[ ! -e $out/$one.o ]] || objects+=("$out/$one.o"); done
 link kernels "${objects[@]}" || failures=1

@@ -95,6 +95,7 @@
 #include <sysdpo/backend/cpu/winograd.hpp>
 #include <sysdpo/backend/memory_pool.hpp>
 #include <sysdpo/backend/planned.hpp>
+#include <sysdpo/backend/scratch.hpp>
 
 #include <sysdpo/tensor/checkpoint.hpp>
 #include <sysdpo/tensor/packed.hpp>

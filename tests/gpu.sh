@@ -12,6 +12,8 @@ tests/gpu.sh [--sanitize] [--minutes N] [--build-only] [SUBJECT...]
   --minutes N   begin nothing after N minutes, and say what was not run (default: 9)
   --build-only  compile, for sm_90a or $SYSDPO_GPU_ARCH, and run nothing: needs no GPU
   SUBJECT...    kernel/attention, or attention (default: all)
+Programs stay in build/gpu, and one is made again only where a file that it was made from has changed, or the architecture: built
+elsewhere and brought along, they run at once.
 END
 }
 
@@ -30,15 +32,15 @@ done
 
 find_gpu "the tests for GPUs do not run" "$mode"
 find_headers
-nvcc_flags
-flags+=(-I"$root/tests")
+nvcc_flags -O1 # of the host's side: tests are small
+flags+=(-I"$root/tests" -I"$root/examples")
 
 # A file is a subject. Those below need no entry, whatever their names: tests of kernels, and tests that are typed over backends or are
 # about the CUDA backend alone.
 shopt -s nullglob
 cd "$root/tests"
 declare -A file_of
-for file in kernel/*.cpp backend/device_ops*.cpp */device_ops/*.cpp */cuda/*.cpp backend/cuda*.cu */cuda/*.cu; do
+for file in kernel/*.cpp */device_*.cpp */cuda/*.cpp backend/cuda*.cu */cuda/*.cu; do
   name=${file%.*}
   if ((${#wanted[@]} == 0)); then file_of[$name]=$file; fi
   for one in "${wanted[@]}"; do [[ $one != "$name" && $one != "${name##*/}" ]] || file_of[$name]=$file; done
@@ -47,28 +49,56 @@ mapfile -t subjects < <(printf '%s\n' "${!file_of[@]}" | sort)
 [[ -n ${subjects[0]} ]] || die "no such subject: ${wanted[*]}"
 
 build=$root/build/gpu
-mkdir -p "$build"
+objects=$root/build/gpu_objects # apart from what other machines need
+mkdir -p "$build" "$objects"
 program_of() { echo "$build/${1//\//.}"; }
-compile() { # SUBJECT
-  local program
-  program=$(program_of "$1")
-  rm -f "$program"
-  { nvcc "${flags[@]}" -x cu -include "$root/tests/support/precompiled.hpp" -c "${file_of[$1]}" -o "$program.o" &&
-    nvcc -arch="$architecture" "$program.o" "$build/main.o" "${libraries[@]}" -o "$program"; } >"$program.log" 2>&1
+flags_of() { # SUBJECT: what it is compiled with, beside `flags`
+  case $1 in
+    */*attention* | */cuda/*) ;;
+    *) echo -DSYSDPO_LARGEST_HEAD=32 ;; # attention has tests of its own, and many kernels
+  esac
 }
-compile_main() { g++ -std=c++20 "${headers[@]}" -I"$root/tests" -c main.cpp -o "$build/main.o" >"$build/main.log" 2>&1; }
-[[ -e $build/main.o ]] || compile_main || { cat "$build/main.log" && die "the main function does not compile"; }
-for subject in "${subjects[@]}"; do
+
+# A program's recipe: the architecture, and the checksums of this project's files that it was made from.
+write_recipe() { # SUBJECT DEPENDENCIES: a make rule that names them
+  {
+    echo "# $architecture $(flags_of "$1")"
+    sed 's/^[^:]*://; s/\\$//' "$2" | tr ' ' '\n' | grep . | xargs realpath --relative-to="$root" | grep -v '^[.][.]' | sort -u | (cd "$root" && xargs sha256sum)
+  } >"$(program_of "$1").recipe"
+}
+is_up_to_date() { # SUBJECT
+  local recipe
+  recipe=$(program_of "$1").recipe
+  [[ -x $(program_of "$1") && -e $recipe && $(head -1 "$recipe") == "# $architecture $(flags_of "$1")" ]] &&
+    (cd "$root" && sed 1d "$recipe" | sha256sum --check --status)
+}
+compile() { # SUBJECT
+  local program object
+  program=$(program_of "$1")
+  object=$objects/${program##*/}
+  rm -f "$program" "$program.recipe"
+  # shellcheck disable=SC2046
+  { nvcc "${flags[@]}" $(flags_of "$1") -x cu -include "$root/tests/support/precompiled.hpp" -MMD -MF "$object.d" -c "${file_of[$1]}" \
+    -o "$object.o" && nvcc "${code[@]}" "$object.o" "$objects/main.o" "${libraries[@]}" -Xlinker -s -o "$program" &&
+    write_recipe "$1" "$object.d"; } >"$object.log" 2>&1
+}
+compile_main() { g++ -std=c++20 "${headers[@]}" -I"$root/tests" -c main.cpp -o "$objects/main.o" >"$objects/main.log" 2>&1; }
+stale=()
+for subject in "${subjects[@]}"; do is_up_to_date "$subject" || stale+=("$subject"); done
+if ((${#stale[@]})); then
+  [[ -e $objects/main.o ]] || compile_main || { cat "$objects/main.log" && die "the main function does not compile"; }
+fi
+for subject in "${stale[@]}"; do
   wait_for_core
   compile "$subject" &
 done
 wait
-echo "compiled for $architecture in $SECONDS s"
+echo "${#stale[@]} of ${#subjects[@]} compiled for $architecture in $SECONDS s: $(du -sh "$build" | cut -f1)"
 
 failed=() not_run=() remarks=()
 
 # run_within LIMIT NAME COMMAND...: 0 if the run passed; else a list has its name. Its output goes into `log`.
-log=$build/output.log
+log=$objects/output.log
 run_within() {
   local status=0
   : >"$log"
@@ -89,7 +119,7 @@ for subject in "${subjects[@]}"; do
   echo "== $subject"
   program=$(program_of "$subject")
   if [[ ! -x $program ]]; then
-    tail -20 "$program.log"
+    tail -20 "$objects/${program##*/}.log"
     failed+=("$subject does not compile")
   elif [[ -z $mode ]]; then
     run_within "$(seconds_left)" "$subject" "$program" || true

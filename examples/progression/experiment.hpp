@@ -64,17 +64,8 @@ class experiment {
         unaligned_(model_sizes(), 1),
         prompts_(make_prompts()),
         world_(world_fingerprint(prompts_.train, unaligned_, judge_)),
+        options_(policy_settings(settings.sampling_steps)),
         first_pairs_(static_cast<std::size_t>(settings.seeds) + 1) {
-    options_.get<author>() = {.begin = bos, .separator = sep, .end = eos, .sampling = {.max_new_tokens = 24}};
-    auto& denoising = options_.get<painter>();
-    denoising.begin = bos;
-    denoising.end = eos;
-    denoising.sampling.steps = settings.sampling_steps;
-    denoising.prediction = sysdpo::prediction_kind::velocity;
-    denoising.schedule.kind = sysdpo::schedule_kind::cosine;
-    denoising.weight = sysdpo::loss_weight::velocity;
-    denoising.first_step =
-        denoising.schedule.steps * 3 / 5;  // the noisier steps, where an image's overall look is decided
     prompts_.test.resize(std::min(prompts_.test.size(), static_cast<std::size_t>(settings.test_prompts)));
     prompts_.test_phrasings.resize(
         std::min(prompts_.test_phrasings.size(), static_cast<std::size_t>(settings.phrasing_prompts)));

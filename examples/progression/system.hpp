@@ -69,4 +69,20 @@ inline sysdpo::model_configs<storybook> model_sizes() {
   return {author_size, painter_size};
 }
 
+/// How the two are scored and drawn from; an image is drawn in `sampling_steps` steps.
+inline sysdpo::policy_options<storybook> policy_settings(int sampling_steps) {
+  sysdpo::policy_options<storybook> settings;
+  settings.get<author>() = {.begin = bos, .separator = sep, .end = eos, .sampling = {.max_new_tokens = 24}};
+  auto& denoising = settings.get<painter>();
+  denoising.begin = bos;
+  denoising.end = eos;
+  denoising.sampling.steps = sampling_steps;
+  denoising.prediction = sysdpo::prediction_kind::velocity;
+  denoising.schedule.kind = sysdpo::schedule_kind::cosine;
+  denoising.weight = sysdpo::loss_weight::velocity;
+  denoising.first_step =
+      denoising.schedule.steps * 3 / 5;  // the noisier steps, where an image's overall look is decided
+  return settings;
+}
+
 }  // namespace progression

@@ -1,7 +1,6 @@
-// The operations of transformers on kernels.
+// The operations of transformers on kernels, but for attention.
 #include "support/device.hpp"
 #include "sysdpo/op/add.hpp"
-#include "sysdpo/op/attention.hpp"
 #include "sysdpo/op/embedding.hpp"
 #include "sysdpo/op/geglu.hpp"
 #include "sysdpo/op/head_log_prob.hpp"
@@ -56,46 +55,6 @@ TEMPLATE_TEST_CASE("rotary positions on kernels agree with the CPU", "[backend]"
         return rope(tape, in[0], ids<B>({0, 9, 3, 4}), sysdpo::make_rope_table<B, T>(10, 16, 100));
       },
       {{{4, 3, 16}}});
-}
-
-TEMPLATE_TEST_CASE("attention on kernels agrees with the CPU", "[backend]", FORMATS) {
-  std::vector<index_t> const lengths{5, 0, 70, 1};
-  for (bool const causal : {false, true})
-    for (index_t const d : {8, 40}) {
-      check_op<TestType>(
-          [&]<class B, class T>(sysdpo::tape<B, T>& tape, std::vector<sysdpo::variable<B, T>> const& in) {
-            auto const packed = sysdpo::pack_lengths<B>(lengths);
-            return attention(tape, in[0], in[1], in[2], packed, packed, {.causal = causal});
-          },
-          {{{76, 4, d}}, {{76, 2, d}}, {{76, 2, d}}});
-    }
-  check_op<TestType>(
-      []<class B, class T>(sysdpo::tape<B, T>& tape, std::vector<sysdpo::variable<B, T>> const& in) {
-        auto const queries = sysdpo::pack_lengths<B>(std::vector<index_t>{9, 3});
-        auto const keys = sysdpo::pack_lengths<B>(std::vector<index_t>{2, 11});
-        return attention(tape, in[0], in[1], in[2], queries, keys, {.scale = 0.5});
-      },
-      {{{12, 2, 64}}, {{13, 2, 64}}, {{13, 2, 64}}});
-}
-
-TEST_CASE("a head size that kernels do not take is refused with its reason", "[backend]") {
-  sysdpo::tape<device, float> tape;
-  auto const packed = sysdpo::pack_lengths<device>(std::vector<index_t>{2});
-  auto const x = tape.constant(sysdpo::tensor<device, float>::zeros({2, 1, 6}));
-  REQUIRE_THROWS_WITH(attention(tape, x, x, x, packed, packed), Catch::Contains("multiple of 4"));
-}
-
-TEMPLATE_TEST_CASE("attention to a cache on kernels agrees with the CPU", "[backend]", FORMATS) {
-  auto const on = [&]<class B, class T>(sysdpo::tape<B, T> const&) {
-    auto const of = [](shape const& extents, std::uint64_t seed) {
-      return tensor_of<B, T>(extents, random_numbers<TestType>(extents.size(), seed));
-    };
-    auto const queries = sysdpo::pack_lengths<B>(std::vector<index_t>{1, 2});
-    return numbers_of(cached_attention(of({3, 4, 16}, 1), of({40, 4, 16}, 2), of({40, 4, 16}, 3), queries,
-                                       ids<B>({0, 20}), ids<B>({13, 22}), {.causal = true}));
-  };
-  REQUIRE(agree(on(sysdpo::tape<device, TestType>{}), on(sysdpo::tape<sysdpo::cpu, double>{}),
-                20 * unit<TestType>));
 }
 
 TEMPLATE_TEST_CASE("embedding on kernels agrees with the CPU", "[backend]", FORMATS) {

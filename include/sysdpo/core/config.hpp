@@ -12,6 +12,7 @@
 #define SYSDPO_HOST_DEVICE __host__ __device__
 #define SYSDPO_DEVICE __device__
 #define SYSDPO_UNROLL _Pragma("unroll")
+#define SYSDPO_UNROLL_ON_CPU(times)
 #else
 /// Marks functions that run on the host and, under nvcc, on the device too.
 #define SYSDPO_HOST_DEVICE
@@ -19,6 +20,10 @@
 #define SYSDPO_DEVICE
 /// Before a loop over registers, whose numbers must be known while compiling.
 #define SYSDPO_UNROLL
+/// A pragma whose text has a macro's arguments.
+#define SYSDPO_PRAGMA(text) _Pragma(#text)
+/// Before a loop of the CPU backend that is faster when unrolled; nvcc does not know the pragma.
+#define SYSDPO_UNROLL_ON_CPU(times) SYSDPO_PRAGMA(GCC unroll times)
 #endif
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -45,4 +50,10 @@
 /// 1 makes the CPU backend use oneDNN for matrix products. The build system sets it where oneDNN is found;
 /// without it Eigen alone does the work.
 #define SYSDPO_WITH_ONEDNN 0
+#endif
+
+#ifndef SYSDPO_LARGEST_HEAD
+/// The most elements that a head of attention may have on kernels, 256 at most: a program for GPUs whose
+/// heads are smaller says so in all of its files, and compiles in less time.
+#define SYSDPO_LARGEST_HEAD 256
 #endif

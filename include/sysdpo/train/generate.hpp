@@ -59,26 +59,30 @@ inline constexpr std::uint32_t generation_draws = 0x40000000U;
 
 namespace detail {
 
+/// One more than the deepest of the parents; 0 without any among the nodes.
+template <class System, class... Parents>
+constexpr std::size_t depth_below(std::array<std::size_t, System::node_count> const& depth,
+                                  from<Parents...>) {
+  std::size_t deepest = 0;
+  for_each_node<System>([&](auto node) {
+    using name = typename decltype(node)::node::name;
+    if constexpr ((std::is_same_v<name, typename reference<Parents>::name> || ...))
+      deepest = std::max(deepest, depth[node] + 1);
+  });
+  return deepest;
+}
+
+template <class System>
+constexpr auto depths_of_nodes() {
+  std::array<std::size_t, System::node_count> depth{};
+  for_each_node<System>(
+      [&](auto node) { depth[node] = depth_below<System>(depth, typename decltype(node)::node::parents{}); });
+  return depth;
+}
+
 /// Length of the longest path from a node that depends on no other: nodes of one depth are independent.
 template <class System>
-inline constexpr auto depths = [] {
-  std::array<std::size_t, System::node_count> depth{};
-  for_each_node<System>([&](auto tag) {
-    [&]<class... Parents>(from<Parents...>) {
-      auto const below = [&]<class Parent>(Parent*) {
-        std::size_t result = 0;
-        for_each_node<System>([&](auto other) {
-          if constexpr (std::is_same_v<typename decltype(other)::node::name,
-                                       typename reference<Parent>::name>)
-            result = depth[other] + 1;
-        });
-        return result;
-      };
-      ((depth[tag] = std::max(depth[tag], below(static_cast<Parents*>(nullptr)))), ...);
-    }(typename decltype(tag)::node::parents{});
-  });
-  return depth;
-}();
+inline constexpr auto depths = depths_of_nodes<System>();
 
 /// Draws the nodes of one group and depth for all rows that are still valid.
 template <class System, std::size_t Group, std::size_t Depth, class Models>
@@ -116,7 +120,7 @@ void draw_nodes(Models& models, policy_options<System> const& policies,
           "Return one value a request"});
   into.retries.values[places.front().first] += result.retries;
   for_each_node<System>([&](auto tag) {
-    if constexpr (System::group_of[tag] == Group && depths<System>[tag] == Depth)
+    if constexpr (System::group_of[tag] == Group && depths<System>[tag] == Depth) {
       for (std::size_t k = 0; k < places.size(); ++k) {
         auto const [node, row] = places[k];
         if (node != tag) continue;
@@ -125,6 +129,7 @@ void draw_nodes(Models& models, policy_options<System> const& policies,
         into.valid[row] = false;
         ++into.failures.values[tag];
       }
+    }
   });
 }
 

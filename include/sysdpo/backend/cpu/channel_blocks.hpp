@@ -6,10 +6,12 @@
 #include <type_traits>
 
 #include "sysdpo/core/array_view.hpp"
+#include "sysdpo/core/config.hpp"
 
 namespace sysdpo::cpu_detail {
 
-/// What a block is made of: vector registers, or single elements at the end of a row.
+/// What a block is made of: vector registers, or single elements at the end of a row, and everywhere under
+/// nvcc, for which Eigen knows no registers.
 enum class lane { packet, element };
 
 template <class T, lane Lane>
@@ -32,36 +34,36 @@ struct channel_block {
 
   /// Every element `value`.
   explicit channel_block(T value) {
-#pragma GCC unroll 4
+    SYSDPO_UNROLL_ON_CPU(4)
     for (int i = 0; i < Count; ++i) lanes[i] = Eigen::internal::pset1<type>(value);
   }
   explicit channel_block(T const* from) {
-#pragma GCC unroll 4
+    SYSDPO_UNROLL_ON_CPU(4)
     for (int i = 0; i < Count; ++i) lanes[i] = Eigen::internal::ploadu<type>(from + i * lane_width);
   }
   void store(T* to) const {
-#pragma GCC unroll 4
+    SYSDPO_UNROLL_ON_CPU(4)
     for (int i = 0; i < Count; ++i) Eigen::internal::pstoreu(to + i * lane_width, lanes[i]);
   }
 
   friend channel_block operator+(channel_block a, channel_block const& b) {
-#pragma GCC unroll 4
+    SYSDPO_UNROLL_ON_CPU(4)
     for (int i = 0; i < Count; ++i) a.lanes[i] = Eigen::internal::padd(a.lanes[i], b.lanes[i]);
     return a;
   }
   friend channel_block operator-(channel_block a, channel_block const& b) {
-#pragma GCC unroll 4
+    SYSDPO_UNROLL_ON_CPU(4)
     for (int i = 0; i < Count; ++i) a.lanes[i] = Eigen::internal::psub(a.lanes[i], b.lanes[i]);
     return a;
   }
   friend channel_block operator*(channel_block a, channel_block const& b) {
-#pragma GCC unroll 4
+    SYSDPO_UNROLL_ON_CPU(4)
     for (int i = 0; i < Count; ++i) a.lanes[i] = Eigen::internal::pmul(a.lanes[i], b.lanes[i]);
     return a;
   }
   /// a·b + c in one rounding, where the machine can.
   friend channel_block fma(channel_block a, channel_block const& b, channel_block const& c) {
-#pragma GCC unroll 4
+    SYSDPO_UNROLL_ON_CPU(4)
     for (int i = 0; i < Count; ++i) a.lanes[i] = Eigen::internal::pmadd(a.lanes[i], b.lanes[i], c.lanes[i]);
     return a;
   }
@@ -69,7 +71,7 @@ struct channel_block {
   friend channel_block sigmoid(channel_block x) {
     using namespace Eigen::internal;
     auto const one = pset1<type>(T{1});
-#pragma GCC unroll 4
+    SYSDPO_UNROLL_ON_CPU(4)
     for (int i = 0; i < Count; ++i) x.lanes[i] = pdiv(one, padd(one, exp_of_negative(x.lanes[i])));
     return x;
   }
@@ -82,7 +84,7 @@ struct channel_block {
   /// right where results underflow; here x is kept within ±87.
   static type exp_of_negative(type x) {
     using namespace Eigen::internal;
-    if constexpr (std::is_same_v<T, float> && Lane == lane::packet) {
+    if constexpr (std::is_same_v<T, float> && !std::is_same_v<type, T>) {
       auto const all = [](float value) { return pset1<type>(value); };
       constexpr float shifter = 0x1.8p23F + 127;
       auto const power = pmul(pmin(pmax(x, all(-87)), all(87)), all(-1.44269504F));

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "sysdpo/backend/cpu/parallel.hpp"
+#include "sysdpo/core/config.hpp"
 
 namespace sysdpo::cpu_detail {
 
@@ -105,23 +106,24 @@ inline void gathered_tile(gathered_rows<T> const& call, index_t row, index_t fir
   auto const* const places = call.places.data() + row;
 
   packet sum[Rows][Packets];
-#pragma GCC unroll 8
-  for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
+  SYSDPO_UNROLL_ON_CPU(8)
+  for (int r = 0; r < Rows; ++r) {
+    SYSDPO_UNROLL_ON_CPU(8)
     for (int p = 0; p < Packets; ++p) sum[r][p] = ploadu<packet>(weights + p * packet_width<T>);
+  }
   weights += width;
   for (auto const tap : call.taps) {
     T const* rows[Rows];
-#pragma GCC unroll 8
+    SYSDPO_UNROLL_ON_CPU(8)
     for (int r = 0; r < Rows; ++r) rows[r] = call.source + places[r] + tap;
     for (index_t c = 0; c < depth; ++c, weights += width) {
       packet right[Packets];
-#pragma GCC unroll 8
+      SYSDPO_UNROLL_ON_CPU(8)
       for (int p = 0; p < Packets; ++p) right[p] = ploadu<packet>(weights + p * packet_width<T>);
-#pragma GCC unroll 8
+      SYSDPO_UNROLL_ON_CPU(8)
       for (int r = 0; r < Rows; ++r) {
         auto const left = pset1<packet>(rows[r][c]);
-#pragma GCC unroll 8
+        SYSDPO_UNROLL_ON_CPU(8)
         for (int p = 0; p < Packets; ++p) sum[r][p] = pmadd(left, right[p], sum[r][p]);
       }
     }
@@ -131,20 +133,22 @@ inline void gathered_tile(gathered_rows<T> const& call, index_t row, index_t fir
   auto const* const results = call.results.data() + row;
   auto* const destination = call.destination + first;
   if (columns == width) {
-#pragma GCC unroll 8
-    for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
+    SYSDPO_UNROLL_ON_CPU(8)
+    for (int r = 0; r < Rows; ++r) {
+      SYSDPO_UNROLL_ON_CPU(8)
       for (int p = 0; p < Packets; ++p) {
         auto* const to = destination + results[r] + p * packet_width<T>;
         pstoreu(to, call.accumulate ? padd(ploadu<packet>(to), sum[r][p]) : sum[r][p]);
       }
+    }
     return;
   }
   T values[Rows * width];
-#pragma GCC unroll 8
-  for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
+  SYSDPO_UNROLL_ON_CPU(8)
+  for (int r = 0; r < Rows; ++r) {
+    SYSDPO_UNROLL_ON_CPU(8)
     for (int p = 0; p < Packets; ++p) pstoreu(values + r * width + p * packet_width<T>, sum[r][p]);
+  }
   for (index_t r = 0; r < Rows; ++r)
     for (index_t j = 0; j < columns; ++j) {
       auto& to = destination[results[r] + j];

@@ -18,6 +18,7 @@
 #include "sysdpo/backend/cpu/gathered_product.hpp"
 #include "sysdpo/backend/cpu/matrix.hpp"
 #include "sysdpo/backend/cpu/scratch.hpp"
+#include "sysdpo/core/config.hpp"
 
 namespace sysdpo::cpu_detail {
 
@@ -43,7 +44,7 @@ class winograd {
         rows, sizes.channels, sizes.outputs, [&](index_t place, index_t row, index_t c, index_t o) {
           std::array<T, 3> const w{weight(row, 0, c, o), weight(row, 1, c, o), weight(row, 2, c, o)};
           auto* to = packed.data() + place;
-#pragma GCC unroll 6
+          SYSDPO_UNROLL_ON_CPU(6)
           for (auto const& g : kernel_transform) {
             *to = static_cast<T>(g[0]) * w[0] + static_cast<T>(g[1]) * w[1] + static_cast<T>(g[2]) * w[2];
             to += size;

@@ -148,9 +148,9 @@ struct implement<product_op, cuda> {
             "Give [M, K] times [K, N] to [M, N], the last as it lies in memory"});
     if (m == 0 || n == 0) return;
     if (k == 0 && bias != nullptr) {  // a product of zeros, which the library would not do without any
-      cuda_detail::scratch const zeros(static_cast<std::size_t>(m + n) * sizeof(T));
-      cuda::zero(zeros.data(), static_cast<std::size_t>(m + n) * sizeof(T));
-      auto* const first = zeros.data<T>();
+      cuda_detail::scratch const nothing(static_cast<std::size_t>(m + n) * sizeof(T));
+      cuda::zero(nothing.data(), static_cast<std::size_t>(m + n) * sizeof(T));
+      auto* const first = nothing.data<T>();
       return forward(matrix_view<T const>{first, m, 1}, matrix_view<T const>{first + m, 1, n}, bias, c,
                      accumulate);
     }

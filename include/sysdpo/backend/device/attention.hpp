@@ -4,8 +4,10 @@
 
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "sysdpo/backend/device/launch.hpp"
+#include "sysdpo/core/config.hpp"
 #include "sysdpo/kernel/attention.hpp"
 #include "sysdpo/kernel/attention_backward.hpp"
 
@@ -94,20 +96,25 @@ struct implement<attention_op, Backend> {
   /// visit(std::integral_constant<int, D>{}) with the smallest D that kernels are compiled for.
   template <class T, class Visit>
   static void with_head_size(int head_size, Visit&& visit) {
-    if (head_size % kernel::pack_width<T> != 0 || head_size > 256)
+    constexpr int largest = SYSDPO_LARGEST_HEAD;
+    if (head_size % kernel::pack_width<T> != 0 || head_size > largest)
       fail({"attention",
             "heads of " + std::to_string(head_size) + " elements of " + std::to_string(sizeof(T)) + " bytes",
-            "kernels take whole words of 16 bytes, and 256 elements at most",
-            "Choose heads of a multiple of " + std::to_string(kernel::pack_width<T>) +
-                " elements, at most 256"});
-    auto const fits = [&](auto size) {
-      if (head_size > size.value) return false;
-      visit(size);
-      return true;
+            "kernels take whole words of 16 bytes, and " + std::to_string(largest) + " elements at most",
+            "Choose heads of a multiple of " + std::to_string(kernel::pack_width<T>) + " elements, at most " +
+                std::to_string(largest)});
+    auto const fits = [&]<int Smaller, int Size>(std::integer_sequence<int, Smaller, Size>) {
+      if constexpr (Smaller < largest) {
+        if (head_size > Size) return false;
+        visit(std::integral_constant<int, Size>{});
+        return true;
+      } else {
+        return false;
+      }
     };
-    fits(std::integral_constant<int, 32>{}) || fits(std::integral_constant<int, 64>{}) ||
-        fits(std::integral_constant<int, 96>{}) || fits(std::integral_constant<int, 128>{}) ||
-        fits(std::integral_constant<int, 160>{}) || fits(std::integral_constant<int, 256>{});
+    fits(std::integer_sequence<int, 0, 32>{}) || fits(std::integer_sequence<int, 32, 64>{}) ||
+        fits(std::integer_sequence<int, 64, 96>{}) || fits(std::integer_sequence<int, 96, 128>{}) ||
+        fits(std::integer_sequence<int, 128, 160>{}) || fits(std::integer_sequence<int, 160, 256>{});
   }
 };
 

@@ -1,0 +1,10 @@
+// Attention on kernels, half.
+#include "support/device_attention.hpp"
+
+TEST_CASE("attention on kernels agrees with the CPU in half", "[backend]") {
+  test::check_attention<sysdpo::half>();
+}
+
+TEST_CASE("attention to a cache on kernels agrees with the CPU in half", "[backend]") {
+  test::check_cached_attention<sysdpo::half>();
+}
