@@ -46,18 +46,26 @@ class Rotation(nn.Module):
         return torch.cat((a * c - b * s, b * c + a * s), dim=-1).to(x.dtype)
 
 
+def score(x, head, targets):
+    """log p of each row's targets, summed; as trainers do it, in float."""
+    return F.linear(x, head).log_softmax(-1, dtype=torch.float32).gather(-1, targets[..., None]).squeeze(-1).sum(1)
+
+
 class Author(models.Author):
-    """With a head of its own or not, scored as trainers do."""
+    """With a head of its own or not."""
 
     def __init__(self, s, checkpointed):
         super().__init__(s["vocabulary"], s["hidden"], s["layers"], s["heads"], s["kv_heads"], s["intermediate"], s["context"])
+        self.score = score
         self.rotation = Rotation(s["context"], s["hidden"] // s["heads"])
         self.checkpointed = checkpointed
         if not s["tied_head"]:
             self.lm_head = nn.Linear(s["hidden"], s["vocabulary"], bias=False)
 
-    def blocks(self):
-        return list(self.model["layers"])
+    def compile_blocks(self):
+        for layer in self.model["layers"]:
+            layer.compile(dynamic=False)
+        self.score = torch.compile(score, dynamic=False)
 
     def forward(self, tokens, prompt_length):
         x = self.model["embed_tokens"](tokens[:, :-1])
@@ -65,8 +73,7 @@ class Author(models.Author):
             x = run_block(self.checkpointed, layer, x, self.rotation)
         x = self.model["norm"](x[:, prompt_length - 1 :])
         head = self.lm_head if hasattr(self, "lm_head") else self.model["embed_tokens"]
-        targets = tokens[:, prompt_length:]
-        return F.linear(x, head.weight).log_softmax(-1, dtype=torch.float32).gather(-1, targets[..., None]).squeeze(-1).sum(1)
+        return self.score(x, head.weight, tokens[:, prompt_length:])
 
 
 class Painter(nn.Module):
@@ -112,8 +119,10 @@ class Painter(nn.Module):
         half = widths[0] // 2
         self.register_buffer("frequencies", 1e4 ** (-torch.arange(half) / half), persistent=False)
 
-    def blocks(self):
-        return [one for one in self.modules() if isinstance(one, (models.Resnet, models.Transformer))]
+    def compile_blocks(self):
+        for one in self.modules():
+            if isinstance(one, (models.Resnet, models.Transformer, models.Encoder)):
+                one.compile(dynamic=False)
 
     def forward(self, z, t, captions):
         context = self.text_encoder(captions)
@@ -228,8 +237,10 @@ class Step:
         if mode == "compile":
             large = sum(p.numel() for model in self.models for p in model.parameters()) >= REGIONAL
             for model in self.calls:
-                for one in model.blocks() if large and not options.whole else [model]:
-                    one.compile(dynamic=False)
+                if large and not options.whole:
+                    model.compile_blocks()
+                else:
+                    model.compile(dynamic=False)
 
     def autocast(self):
         return torch.autocast(self.device, dtype=torch.bfloat16) if self.narrow else contextlib.nullcontext()
@@ -331,6 +342,9 @@ def main():
     for name in ("recompile_limit", "cache_size_limit"):  # blocks of a UNet come in many shapes
         if hasattr(torch._dynamo.config, name):
             setattr(torch._dynamo.config, name, 256)
+    # Float is float on both sides; and cuDNN may look for its best engines.
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
     begin = time.monotonic()
     cases = [case for case in json.loads(options.steps.read_text())["cases"]
              if "sizes" in case and any(text in case["name"] for text in options.only)]
