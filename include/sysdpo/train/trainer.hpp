@@ -138,10 +138,9 @@ class trainer {
           options_.validate_every > 0 && !validation_.empty() && step_ % options_.validate_every == 0;
       if (validated)
         for (auto const& [name, value] : validate()) metrics["eval/" + name] = value;
-      for (callback* listener : listeners)
-        go_on = listener->on_step(
-                    {.step = step_, .steps = options_.steps, .validated = validated, .metrics = metrics}) &&
-                go_on;
+      training_event const event{
+          .step = step_, .steps = options_.steps, .validated = validated, .metrics = metrics};
+      for (callback* listener : listeners) go_on = listener->on_step(event) && go_on;
       callback_states_ = states_of(listeners);
     }
     save_at_end();
