@@ -70,6 +70,14 @@ can_link() {
   return "$status"
 }
 
+# find_cudnn PYTHON: programs find cuDNN among PYTHON's packages where the machine has it nowhere else.
+find_cudnn() {
+  local folder
+  ! ldconfig -p 2>/dev/null | grep -q 'libcudnn\.so\.9' || return 0
+  folder=$("$1" -c 'import importlib.util as u; print(u.find_spec("nvidia.cudnn").submodule_search_locations[0])' 2>/dev/null) || return 0
+  [[ ! -e $folder/lib/libcudnn.so.9 ]] || export LD_LIBRARY_PATH=$folder/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+}
+
 # nvcc_flags OPTIMISATION: sets `flags`, by which all .cu files, and tests that are compiled as such, are compiled, and `code`, with
 # which their programs are linked.
 nvcc_flags() {

@@ -105,6 +105,13 @@ TEST_CASE("an element depends on its key and its index alone", "[philox]") {
     CHECK(part[n] == 42.0f);
   }
   for (std::size_t i = 0; i < whole.size(); ++i) CHECK(sysdpo::normal_at(stream, i) == whole[i]);
+  for (std::size_t const block : {1u, 63u, 64u, 257u}) {
+    std::vector<float> rest(whole.size() - 4 * block);
+    sysdpo::fill_normal(rest, stream, block);
+    CHECK(std::equal(rest.begin(), rest.end(), whole.begin() + static_cast<std::ptrdiff_t>(4 * block)));
+  }
+  std::vector<float> five(5);
+  CHECK_THROWS_AS(sysdpo::fill_normal(five, stream, (std::uint64_t{1} << 32) - 1), sysdpo::error);
 
   // Every field of the key matters, its upper half too.
   auto const first = [](draw_key const& k) { return sysdpo::philox_stream(k)[0]; };

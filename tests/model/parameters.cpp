@@ -61,3 +61,19 @@ TEST_CASE("each weight starts from numbers of its own, which its seed and its pl
   CHECK(started(3) == std::pair(a, b));
   CHECK(started(4).first != a);
 }
+
+TEST_CASE("a weight starts with its stream's numbers, however many threads draw them", "[parameters]") {
+  auto const threads = sysdpo::cpu_threads();
+  for (int const count : {1, 3}) {
+    sysdpo::set_cpu_threads(count);
+    weights set(5);
+    set.add("first", {1}, sysdpo::zeros);
+    sysdpo::index_t const size = 16 * 3 * 4096 + 7;
+    auto const got = set.add("second", {size}, {.mean = 2, .deviation = 0.5}).value.to_host();
+    std::vector<float> normals(static_cast<std::size_t>(size));
+    sysdpo::fill_normal(normals, {.seed = 5, .pair = 1});
+    for (std::size_t i = 0; i < got.size(); ++i)
+      if (got[i] != static_cast<float>(2 + 0.5 * static_cast<double>(normals[i]))) FAIL("element " << i);
+  }
+  sysdpo::set_cpu_threads(threads);
+}

@@ -179,24 +179,24 @@ struct philox_stream {
 
 namespace detail {
 
-// out[i] = convert(word i of the stream). Blocks are made a tile at a time, word by word, which compilers
-// vectorise.
+// out[i] = convert(word 4 * block + i of the stream). Blocks are made a tile at a time, word by word, which
+// compilers vectorise.
 template <class Convert>
-void fill(std::span<float> out, philox_stream const& stream, Convert convert) {
+void fill(std::span<float> out, philox_stream const& stream, Convert convert, std::uint64_t block = 0) {
   std::size_t const n = out.size();
-  if (n > (std::uint64_t{1} << 34))
+  if (n > (std::uint64_t{1} << 34) || block > (std::uint64_t{1} << 32) - (n + 3) / 4)
     fail({.thing = "random fill",
-          .place = std::to_string(n) + " numbers asked",
+          .place = std::to_string(n) + " numbers asked from number " + std::to_string(4 * block) + " on",
           .cause = "one draw key gives at most 2^34 numbers",
           .remedy = "Use a second draw index for the rest"});
   constexpr std::size_t tile = 64;
   std::uint32_t words[4][tile];
   float numbers[4 * tile];
   for (std::size_t start = 0; start < n; start += 4 * tile) {
-    auto const first = static_cast<std::uint32_t>(start / 4);
+    auto const first = static_cast<std::uint32_t>(block + start / 4);
     for (std::uint32_t j = 0; j < tile; ++j) {
-      philox_words const block = stream.block(first + j);
-      for (int k = 0; k < 4; ++k) words[k][j] = block.word[k];
+      philox_words const four = stream.block(first + j);
+      for (int k = 0; k < 4; ++k) words[k][j] = four.word[k];
     }
     for (std::size_t k = 0; k < 4; ++k)
       for (std::size_t j = 0; j < tile; ++j) numbers[4 * j + k] = convert(words[k][j]);
@@ -217,8 +217,10 @@ SYSDPO_HOST_DEVICE inline float uniform_at(philox_stream const& stream, std::uin
 }
 
 /// Writes independent standard normal numbers; out[i] is a function of (key, i) alone. At most 2^34 of them.
-inline void fill_normal(std::span<float> out, philox_stream const& stream) {
-  detail::fill(out, stream, [](std::uint32_t bits) { return normal_from(bits); });
+/// From `block` on: out[i] is number 4 * block + i, so that a long stream can be written in pieces.
+inline void fill_normal(std::span<float> out, philox_stream const& stream, std::uint64_t block = 0) {
+  detail::fill(
+      out, stream, [](std::uint32_t bits) { return normal_from(bits); }, block);
 }
 inline void fill_normal(std::span<float> out, draw_key const& key) { fill_normal(out, philox_stream(key)); }
 

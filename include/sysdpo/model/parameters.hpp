@@ -1,13 +1,17 @@
 // The weights of one model instance: named, in order of creation, at addresses that never change.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <deque>
 #include <new>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "sysdpo/backend/cpu/parallel.hpp"
 #include "sysdpo/core/philox.hpp"
 #include "sysdpo/tensor/parameter.hpp"
 
@@ -51,20 +55,13 @@ class parameter_set {
       weights_.push_back({std::move(name), tensor<Backend, stored>(extents)});
       return weights_.back();
     }
-    std::vector<float> normals;
     std::vector<stored> values;
     try {
-      normals.resize(static_cast<std::size_t>(extents.size()));
-      values.resize(normals.size());
+      values.resize(static_cast<std::size_t>(extents.size()));
     } catch (std::bad_alloc const&) {
       refuse_size(name, extents);
     }
-    if (start.deviation != 0)
-      fill_normal(normals,
-                  draw_key{.seed = seed_, .pair = weights_.size(), .node = 0, .visit = 0, .draw = 0});
-    for (std::size_t i = 0; i < values.size(); ++i)
-      values[i] = static_cast<stored>(
-          static_cast<float>(start.mean + start.deviation * static_cast<double>(normals[i])));
+    draw(values, start, philox_stream({.seed = seed_, .pair = weights_.size()}));
     weights_.push_back({std::move(name), tensor<Backend, stored>::from_host(extents, values)});
     return weights_.back();
   }
@@ -118,6 +115,23 @@ class parameter_set {
 
  private:
   static constexpr index_t most_elements = index_t{1} << 40;
+
+  /// The values that a weight starts with, on all threads: drawn on one, models of billions take minutes.
+  static void draw(std::span<stored> values, initial_value const& start, philox_stream const& stream) {
+    constexpr std::size_t piece = 4096;
+    auto const pieces = static_cast<index_t>((values.size() + piece - 1) / piece);
+    parallel_for(pieces, 16, [&](index_t begin, index_t end) {
+      std::array<float, piece> normals{};
+      for (auto at = begin; at < end; ++at) {
+        auto const first = static_cast<std::size_t>(at) * piece;
+        auto const part = values.subspan(first, std::min(piece, values.size() - first));
+        if (start.deviation != 0) fill_normal(std::span(normals).first(part.size()), stream, first / 4);
+        for (std::size_t i = 0; i < part.size(); ++i)
+          part[i] = static_cast<stored>(
+              static_cast<float>(start.mean + start.deviation * static_cast<double>(normals[i])));
+      }
+    });
+  }
 
   [[noreturn]] static void refuse_size(std::string const& name, shape const& extents) {
     fail({"weights", name + " " + to_string(extents), "the machine has no room for so many elements",
