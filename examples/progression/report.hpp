@@ -148,6 +148,13 @@ inline double final_margin(learning_curve const& curve) {
   return count > 0.0 ? sum / count : 0.0;
 }
 
+/// Whether the node's model moved away from its reference: that of a frozen one never does.
+inline bool has_learnt(learning_curve const& curve) {
+  auto const moved = [](double ratio) { return std::isfinite(ratio) && ratio != 0.0; };
+  return std::any_of(curve.chosen.begin(), curve.chosen.end(), moved) ||
+         std::any_of(curve.rejected.begin(), curve.rejected.end(), moved);
+}
+
 /// For each trained row, how much of the margin each model had made by the end.
 inline std::string credit_section(report_data const& report) {
   std::string html = "<div class=\"card\">";
@@ -158,12 +165,13 @@ inline std::string credit_section(report_data const& report) {
     if (written.node != "writer" || painted == report.curves.end()) continue;
     auto const label = label_of(written.system);
     double const writer = final_margin(written), painter = final_margin(*painted);
-    double const whole = std::max(std::max(writer, 0.0) + std::max(painter, 0.0), 1e-9);
+    double const whole = std::max(std::abs(writer) + std::abs(painter), 1e-9);
     auto const part = [&](std::string_view css_class, std::string_view name, double margin) {
-      double const share = 100.0 * std::max(margin, 0.0) / whole;
-      return share < 0.5 ? std::string()
-                         : fmt::format("<div class=\"{}\" style=\"flex:{:.2f}\">{} {:.0f}%</div>", css_class,
-                                       share, name, share);
+      double const share = 100.0 * std::abs(margin) / whole;
+      if (share < 0.5) return std::string();
+      return fmt::format("<div class=\"{}{}\" style=\"flex:{:.2f}\">{} {}</div>", css_class,
+                         margin < 0 ? " against" : "", share, name,
+                         writer < 0 || painter < 0 ? number(margin, ".2f") : fmt::format("{:.0f}%", share));
     };
     html += fmt::format(
         "<div class=\"credit\"><div class=\"name\">{}<small>margin {}</small></div><div "
@@ -178,14 +186,17 @@ inline std::string curves_section(report_data const& report, bool of_sysdpo) {
   std::string html = of_sysdpo ? "<div class=\"card\">"
                                : "<details class=\"card\"><summary>The other trained rows</summary>";
   for (auto const& c : report.curves) {
-    if ((c.system == "sysdpo") != of_sysdpo) continue;
+    if ((c.system == "sysdpo") != of_sysdpo || !has_learnt(c)) continue;
     auto const line = [&c](std::string label, std::string css_class, std::vector<double> const& y) {
       return plot_line{.label = std::move(label), .css_class = std::move(css_class), .x = c.step, .y = y};
     };
     html += fmt::format("<h3 class=\"group\">{} <small>· {}</small></h3><div class=\"plots\">",
                         escape_html(label_of(c.system).name), escape_html(c.node));
     html += line_plot("margin", std::array{line("", "one", c.margin)}, 0.0);
-    html += line_plot("accuracy", std::array{line("", "one", c.accuracy)}, 0.5);
+    auto accuracy = c.accuracy;
+    for (std::size_t i = 0; i < std::min(accuracy.size(), c.chosen.size()); ++i)
+      if (c.chosen[i] == 0.0 && c.rejected[i] == 0.0) accuracy[i] = NAN;  // not trained yet
+    html += line_plot("accuracy", std::array{line("", "one", accuracy)}, 0.5);
     html += line_plot("log-ratio",
                       std::array{line("chosen", "one", c.chosen), line("rejected", "two", c.rejected)}, 0.0);
     html += "</div>";
@@ -343,7 +354,7 @@ inline std::string to_html(report_data const& report) {
     html += heading(
         "Where the credit went",
         "Each model's share of the margin between winner and loser, over the last quarter of the steps, "
-        "first seed.");
+        "first seed. A model that worked against it is hatched, and margins stand instead of shares.");
     html += credit_section(report);
     html +=
         heading("Who learned what",

@@ -9,14 +9,14 @@ inline constexpr std::string_view report_style = R"css(
 :root {
   color-scheme: light dark;
   --paper: #faf9f6; --card: #ffffff; --ink: #23262d; --soft: #636975; --line: #e4e2dc; --track: #efede8;
-  --accent: #0f766e; --accent-soft: #0f766e22; --other: #8d97a8; --loser: #c2553a; --ceiling: #b08423;
+  --accent: #0f766e; --accent-soft: #0f766e22; --other: #8d97a8; --loser: #c2553a; --ceiling: #b08423; --shade: #0003;
   --serif: "Iowan Old Style", "Palatino Linotype", Palatino, "Book Antiqua", "URW Palladio L", Georgia, serif;
   --sans: system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", sans-serif;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #15171b; --card: #1d2026; --ink: #e8e6e1; --soft: #9aa1ad; --line: #30343c; --track: #282c33;
-    --accent: #4fc4b7; --accent-soft: #4fc4b726; --other: #75809280; --loser: #ef8a6e; --ceiling: #d9ae55;
+    --accent: #4fc4b7; --accent-soft: #4fc4b726; --other: #75809280; --loser: #ef8a6e; --ceiling: #d9ae55; --shade: #000a;
   }
 }
 * { box-sizing: border-box; }
@@ -87,7 +87,12 @@ h3.group small { color: var(--soft); font-weight: 400; }
 .shares { display: flex; gap: 3px; font-size: .82rem; font-weight: 600; white-space: nowrap; }
 .shares div { padding: 5px 10px; border-radius: 5px; min-width: max-content; }
 .shares .one { background: var(--accent-soft); color: var(--accent); } .shares .two { background: color-mix(in srgb, var(--ceiling) 18%, transparent); color: var(--ceiling); }
-.scroll { overflow-x: auto; }
+.shares .against { background-image: repeating-linear-gradient(135deg, transparent 0 6px, var(--card) 6px 9px); }
+/* A shadow at the edge beyond which a table goes on. */
+.scroll { overflow-x: auto; background: linear-gradient(to right, var(--card) 40%, transparent) left / 40px 100% no-repeat local,
+  linear-gradient(to left, var(--card) 40%, transparent) right / 40px 100% no-repeat local,
+  radial-gradient(farthest-side at 0 50%, var(--shade), transparent) left / 14px 100% no-repeat scroll,
+  radial-gradient(farthest-side at 100% 50%, var(--shade), transparent) right / 14px 100% no-repeat scroll, var(--card); }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th { text-align: right; font-weight: 600; color: var(--soft); font-size: .8rem; vertical-align: bottom; line-height: 1.2; padding: 0 8px 8px; }
 td { text-align: right; padding: 6px 8px; border-top: 1px solid var(--line); white-space: nowrap; }
@@ -96,7 +101,7 @@ td:first-child, th:first-child { padding-left: 0; }
 td small { color: var(--soft); } .attributes td small { display: block; line-height: 1.1; }
 .attributes { font-size: .82rem; } .attributes th { padding: 0 5px 8px; font-size: .74rem; } .attributes td { padding: 5px; }
 tr.chosen td { font-weight: 600; color: var(--accent); }
-details summary { cursor: pointer; font-weight: 600; } details[open] summary { margin-bottom: 14px; }
+.card + details { margin-top: 14px; } details summary { cursor: pointer; font-weight: 600; } details[open] summary { margin-bottom: 14px; }
 .stage { display: grid; grid-template-columns: minmax(0, 1.1fr) minmax(60px, 1fr) 104px; gap: 14px; align-items: center; padding: 4px 0; font-size: .92rem; font-variant-numeric: tabular-nums; }
 .stage span:first-child { overflow-wrap: anywhere; line-height: 1.3; }
 .stage span:last-child { text-align: right; color: var(--soft); }

@@ -139,6 +139,16 @@ TEMPLATE_TEST_CASE("head and log p in one on kernels agree with the CPU", "[back
       {{{2, 8}}, {{8201, 8}}});
 }
 
+TEST_CASE("head and log p in one on kernels agree with the CPU beyond a chunk of tokens", "[backend]") {
+  std::vector<std::int32_t> targets;
+  for (int i = 0; i < 16387; ++i) targets.push_back(i % 3);
+  check_op<float>(
+      [&]<class B, class T>(sysdpo::tape<B, T>& tape, std::vector<sysdpo::variable<B, T>> const& in) {
+        return head_log_prob(tape, in[0], in[1], ids<B>(targets));
+      },
+      {{{16387, 4}}, {{3, 4}}});
+}
+
 TEMPLATE_TEST_CASE("sums over sequences on kernels agree with the CPU", "[backend]", FORMATS) {
   std::vector<index_t> const lengths{3, 0, 200, 1};
   check_op<TestType>(

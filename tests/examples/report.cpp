@@ -143,6 +143,21 @@ TEST_CASE("Credit is parted by the margins at the end") {
   CHECK(html.find("<small>margin 2.00</small>") != std::string::npos);
 }
 
+TEST_CASE("a node that worked against the margin is shown to have, and one that was frozen is not plotted") {
+  auto report = full_report();
+  report.curves[1].margin = {0.0, 0.0, -0.25};
+  report.curves.push_back(report.curves[1]);
+  report.curves.back().system = "language_model_only";
+  for (auto* ratios : {&report.curves.back().chosen, &report.curves.back().rejected})
+    *ratios = {0.0, 0.0, 0.0};
+  auto const html = to_html(report);
+  CHECK(html.find("class=\"two against\"") != std::string::npos);
+  CHECK(html.find(">painter −0.25<") != std::string::npos);
+  CHECK(html.find(">writer 0.50<") != std::string::npos);
+  auto const plotted = html.substr(html.find("Who learned what"));
+  CHECK(count(plotted, "<small>· painter</small>") == 1);
+}
+
 TEST_CASE("An empty report is still a page") {
   std::string const html = to_html({});
   CHECK(html.find("<h2>The system</h2>") != std::string::npos);

@@ -37,7 +37,7 @@ struct weights {
       tensors.push_back({w[i].data(), g[i].data(), m[i].data(), v[i].data(), size, blocks});
       blocks += adamw<W, G>::blocks_of(size);
     }
-    memory<float> const gradient_scale(std::vector<float>{0.5F});
+    memory<float> const gradient_scale(std::vector<float>{0.25F});
     memory<adamw_tensor<W, G>> const there(tensors);
     test::run<adamw<W, G>>({there.data(),
                             static_cast<int>(w.size()),
@@ -48,6 +48,7 @@ struct weights {
                             0.02F,
                             4,
                             1e-8F,
+                            2.0F,
                             gradient_scale.data(),
                             stochastic,
                             {.seed = 1, .visit = number}},

@@ -1,5 +1,7 @@
 #include "sysdpo/optim/adamw.hpp"
 
+#include <numeric>
+
 #include "support/catch.hpp"
 #include "sysdpo/backend/cpu.hpp"
 
@@ -101,4 +103,18 @@ TEST_CASE("settings outside their range are refused by name", "[optim]") {
   CHECK_THROWS_WITH(optimizer_type({.beta2 = -0.1}), Contains("beta2"));
   CHECK_THROWS_WITH(optimizer_type({.epsilon = 0}), Contains("epsilon"));
   CHECK_THROWS_WITH(optimizer_type({.weight_decay = std::nan("")}), Contains("weight_decay"));
+}
+
+TEST_CASE("steps below the last place of bf16 weights are not lost", "[optim]") {
+  using precision = sysdpo::precision<sysdpo::bf16, float>;
+  sysdpo::parameter_set<sysdpo::cpu, precision> weights;
+  auto& weight = weights.add("w", {10000}, sysdpo::ones);
+  weight.gradient.open({10000});
+  std::fill_n(weight.gradient.value.data(), 10000, 1.0F);
+  sysdpo::adamw<sysdpo::cpu, precision> optimizer;
+  for (int step = 0; step < 10; ++step) optimizer.step(weights, 1e-4);
+  auto const values = weight.value.to_host_widened();
+  auto const mean = std::accumulate(values.begin(), values.end(), 0.0) / 10000;
+  CHECK(mean == Approx(1 - 10 * 1e-4).margin(1e-4));  // a place below 1 is 0.004
+  CHECK(std::count(values.begin(), values.end(), 1.0F) > 5000);
 }

@@ -7,6 +7,14 @@
 using namespace test;
 using Catch::Contains;
 
+// Pairs that end with the statement are refused while compiling: the trainer only refers to them.
+using skip_models = std::remove_cvref_t<decltype(random_models<skip_system>(1))>;
+using skip_pairs = decltype(ranked_pairs());
+static_assert(std::is_constructible_v<tabular_trainer, skip_models&, skip_models&,
+                                      sysdpo::policy_options<skip_system>, skip_pairs&, tabular_options>);
+static_assert(!std::is_constructible_v<tabular_trainer, skip_models&, skip_models&,
+                                       sysdpo::policy_options<skip_system>, skip_pairs, tabular_options>);
+
 TEST_CASE("training lowers the loss", "[train]") {
   auto policy = random_models<skip_system>(1);
   auto const start = policy;

@@ -7,3 +7,4 @@
 #include "sysdpo/backend/cuda/product.cuh"
 #include "sysdpo/backend/cuda/sort.cuh"
 #include "sysdpo/backend/device.hpp"
+#include "sysdpo/backend/device/planned.hpp"

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sysdpo/backend/device.hpp"
+#include "sysdpo/backend/device/planned.hpp"
 #include "sysdpo/backend/emulated/backend.hpp"
 #include "sysdpo/backend/emulated/conv2d.hpp"
 #include "sysdpo/backend/emulated/emulator.hpp"

@@ -54,6 +54,15 @@ struct planned {
 
 static_assert(backend<planned> && !holds_values<planned>);
 
+/// The backend that counts what `Backend` would take: for most of them `planned`, whose operations take
+/// nothing for themselves.
+template <class Backend>
+struct planned_of_backend {
+  using type = planned;
+};
+template <class Backend>
+using planned_of = typename planned_of_backend<Backend>::type;
+
 /// Every op, doing nothing.
 template <class Op>
 struct implement<Op, planned> {

@@ -41,17 +41,23 @@ struct adamw_step {
   draw_key rounding;      ///< of weights of 16 bits: up or down at random
 };
 
-/// Σ over trainable weights of ‖gradient‖². Read on the host.
+/// Σ over trainable weights of ‖gradient‖², [1]. Not read: a GPU goes on.
 template <class Backend, class Precision>
-[[nodiscard]] double squared_gradient_norm(parameter_set<Backend, Precision> const& weights) {
+[[nodiscard]] tensor<Backend, double> sum_squared_gradients(
+    parameter_set<Backend, Precision> const& weights) {
   using compute = typename Precision::compute;
   std::vector<array_view<compute const>> gradients;
   for (auto const& weight : weights)
     if (weight.trainable && weight.gradient.filled) gradients.push_back(weight.gradient.value.const_view());
-  tensor<Backend, double> const sum({1});
+  tensor<Backend, double> sum({1});
   implement<squared_norm_op, Backend>::forward(std::span<array_view<compute const> const>(gradients),
                                                sum.view());
-  return sum.to_host()[0];
+  return sum;
+}
+/// The same, read on the host.
+template <class Backend, class Precision>
+[[nodiscard]] double squared_gradient_norm(parameter_set<Backend, Precision> const& weights) {
+  return sum_squared_gradients(weights).to_host()[0];
 }
 
 /// AdamW over one parameter set: moments, and steps.

@@ -2,8 +2,9 @@
 // run on `planned`, the backend whose tensors are only counted, so that estimate and training cannot drift
 // apart.
 //
-// Counted are tensors: weights, references, gradients, moments, averages, activations. Not counted are the
-// working memory of single operations (on the CPU a few tiles for each thread), the data, and what the
+// Counted are tensors: weights, references, gradients, moments, averages, activations; for backends of
+// kernels also the working memory of operations. Not counted are that of the CPU's (a few tiles for each
+// thread), what a GPU's libraries take for themselves (backend/device/planned.hpp), the data, and what the
 // process had before.
 #pragma once
 
@@ -57,15 +58,18 @@ struct memory_estimate {
 
 /// The memory of training `configs` on `batch` (all of it one batch: give the largest) under `options`, its
 /// accumulation, two-pass mode, checkpointed activations and moving averages included. `prepare(models)`
-/// freezes what will be frozen. A model frozen as a whole is taken to equal its reference. \throws error on
-/// the options and data that a trainer would refuse.
-template <class Precision = precision<float>, class System, preference_link Link, class Prepare>
+/// freezes what will be frozen. A model frozen as a whole is taken to equal its reference. Name the backend,
+/// `estimate<Precision, cuda>(…)`, where its operations take memory of their own. \throws error on the
+/// options and data that a trainer would refuse.
+template <class Precision = precision<float>, class Backend = planned, class System, preference_link Link,
+          class Prepare>
 [[nodiscard]] memory_estimate estimate(model_configs<System> const& configs,
                                        policy_options<System> const& policies,
                                        std::vector<preference<System>> const& batch,
                                        trainer_options<System, Link> options, Prepare&& prepare) {
-  using models_type = models<System, planned, Precision>;
-  auto& memory = planned::memory();
+  using counted = planned_of<Backend>;
+  using models_type = models<System, counted, Precision>;
+  auto& memory = counted::memory();
   memory_estimate result;
 
   auto const before = memory.bytes_in_use();
@@ -83,7 +87,7 @@ template <class Precision = precision<float>, class System, preference_link Link
       else
         part.nodes.emplace_back(name_of<typename decltype(node)::node::name>());
     });
-    preference_loss<System, planned, Precision, Link> loss(policy, reference, policies, loss_options);
+    preference_loss<System, counted, Precision, Link> loss(policy, reference, policies, loss_options);
     std::vector<pair_visit<System>> visits;
     for (auto const& pair : batch) visits.push_back({&pair, 0});
     loss.accumulate(visits);  // the first call takes the gradients too
@@ -103,7 +107,7 @@ template <class Precision = precision<float>, class System, preference_link Link
   // Two steps on one batch come to a second visit, which the training may not.
   if (options.loss.cached != nullptr && options.noise_visits == 0) options.noise_visits = 1;
   memory.reset_peak();
-  trainer<System, planned, Precision, Link> training(policy, reference, policies, batch, options);
+  trainer<System, counted, Precision, Link> training(policy, reference, policies, batch, options);
   training.take_step();
   training.take_step();
   result.peak = memory.peak_bytes() - before;
@@ -124,12 +128,12 @@ template <class Precision = precision<float>, class System, preference_link Link
   return result;
 }
 /// The same with nothing frozen.
-template <class Precision = precision<float>, class System, preference_link Link>
+template <class Precision = precision<float>, class Backend = planned, class System, preference_link Link>
 [[nodiscard]] memory_estimate estimate(model_configs<System> const& configs,
                                        policy_options<System> const& policies,
                                        std::vector<preference<System>> const& batch,
                                        trainer_options<System, Link> const& options) {
-  return estimate<Precision>(configs, policies, batch, options, [](auto&) {});
+  return estimate<Precision, Backend>(configs, policies, batch, options, [](auto&) {});
 }
 
 }  // namespace sysdpo

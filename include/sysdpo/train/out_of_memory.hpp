@@ -41,7 +41,7 @@ std::string memory_report(trainer<System, Backend, Precision, Link> const& train
   reference_scores<System> const scores(batch, std::max(options.noise_visits, std::uint32_t{1}));
   if (options.loss.cached != nullptr) options.loss.cached = &scores;
   auto const estimated = [&](options_type const& chosen) {
-    return estimate<Precision>(policy.configs(), training.policies(), batch, chosen,
+    return estimate<Precision, Backend>(policy.configs(), training.policies(), batch, chosen,
                                [&](auto& made) { take_over_switches(policy, made); });
   };
   auto const mib = [](std::size_t bytes) { return static_cast<double>(bytes) / (1 << 20); };

@@ -93,6 +93,7 @@ template <class System, class Backend, class Precision = precision<float>, prefe
 class trainer {
  public:
   using models_type = models<System, Backend, Precision>;
+  using loss_type = preference_loss<System, Backend, Precision, Link>;
   using options_type = trainer_options<System, Link>;
   /// Says more of a step that found no memory, `refused`, on `batch`.
   using memory_explanation = std::function<error_parts(trainer const&, error_parts refused,
@@ -127,6 +128,10 @@ class trainer {
     }
     loss_.emplace(policy, reference, policies, options.loss);  // looks at the weights: after they are loaded
   }
+
+  /// Pairs that nobody keeps: they must outlive the trainer.
+  trainer(models_type&, models_type&, policy_options<System> const&, std::vector<preference<System>>&&,
+          options_type const&, std::span<preference<System> const> = {}) = delete;
 
   /// Trains until `steps` or until a callback ends it, then saves. Returns the steps done in all. Callbacks
   /// of a resumed training take up their states first. \throws error if they are not those that the
@@ -200,22 +205,31 @@ class trainer {
 
  private:
   metric_map try_step() {
+    // All of the step's work is issued before the host reads any of it.
     policy_->for_each([](auto, auto& model) { model.parameters().clear_gradients(); });
-    metric_map metrics;
     auto const pairs_per_step = options_.pairs_per_batch * options_.batches_per_step;
+    std::vector<typename loss_type::result_type> results;
+    std::optional<typename loss_type::result_type> redrawn;
     for (index_t i = 0; i < options_.batches_per_step; ++i) {
       auto const batch = batch_at(step_ * pairs_per_step + i * options_.pairs_per_batch);
-      auto const result = loss_->accumulate(batch, static_cast<double>(pairs_per_step));
+      results.push_back(loss_->accumulate(batch, static_cast<double>(pairs_per_step)));
+      if (i == 0 && options_.draw_noise_every > 0 && (step_ + 1) % options_.draw_noise_every == 0)
+        redrawn = loss_->score(revisited(batch));
+    }
+    std::array<tensor<Backend, double>, System::model_count> squares;
+    policy_->for_each(
+        [&](auto index, auto& model) { squares[index] = sum_squared_gradients(model.parameters()); });
+
+    metric_map metrics;
+    for (auto const& result : results) {
       for (auto const& [name, value] : metrics_of<System>(result, options_.loss))
         metrics[name] += value / static_cast<double>(options_.batches_per_step);
       if (!std::isfinite(metrics["loss"])) stop_unsound(first_unsound_node<System>(result), "log-ratio");
-      if (i == 0 && options_.draw_noise_every > 0 && (step_ + 1) % options_.draw_noise_every == 0)
-        metrics.merge(draw_noise_of<System>(result, loss_->score(revisited(batch)), options_.loss));
     }
-
+    if (redrawn) metrics.merge(draw_noise_of<System>(results.front(), *redrawn, options_.loss));
     std::array<double, System::model_count> norms{};
-    policy_->for_each([&](auto index, auto& model) {
-      norms[index] = std::sqrt(squared_gradient_norm(model.parameters()));
+    policy_->for_each([&](auto index, auto&) {
+      norms[index] = std::sqrt(squares[index].to_host()[0]);
       auto const name = std::string(model_name<typename decltype(index)::model>());
       if (!std::isfinite(norms[index])) stop_unsound(name, "gradient");
       metrics["model/" + name + "/gradient_norm"] = norms[index];
@@ -464,7 +478,7 @@ class trainer {
   }
 
   models_type* policy_;
-  std::optional<preference_loss<System, Backend, Precision, Link>> loss_;
+  std::optional<loss_type> loss_;
   std::span<preference<System> const> pairs_;
   std::span<preference<System> const> validation_;
   options_type options_;

@@ -28,15 +28,17 @@ struct implement<head_log_prob_op, Backend> {
     scratch_of<Backend, float> const logits(chunk_size(tokens, head.extents[0]));
     for_each_chunk(tokens, head.extents[0], [&](chunk const& at) {
       multiply(hidden, head, at, logits.data());
-      Backend::template launch<kernel::head_log_prob_chunk<float>>(
-          {.logits = logits.data(),
-           .targets = targets.data + at.token,
-           .rows = at.tokens,
-           .first_word = at.first_word(),
-           .count = at.word_count(),
-           .highest = highest.data() + at.token,
-           .sums = sums.data() + at.token,
-           .target_logits = target_logits.data() + at.token});
+      device_detail::with_row_threads(at.words, [&](auto threads) {
+        Backend::template launch<kernel::head_log_prob_chunk<float, threads.value>>(
+            {.logits = logits.data(),
+             .targets = targets.data + at.token,
+             .rows = at.tokens,
+             .first_word = at.first_word(),
+             .count = at.word_count(),
+             .highest = highest.data() + at.token,
+             .sums = sums.data() + at.token,
+             .target_logits = target_logits.data() + at.token});
+      });
     });
     Backend::template launch<kernel::head_log_prob_end>({.highest = highest.data(),
                                                          .sums = sums.data(),
@@ -76,15 +78,17 @@ struct implement<head_log_prob_op, Backend> {
     bool const adds = !is_narrow && dhidden.accumulate;
     for_each_chunk(tokens, head.extents[0], [&](chunk const& at) {
       multiply(hidden, head, at, logits.data());
-      Backend::template launch<kernel::head_log_prob_backward_chunk<float, T>>(
-          {.logits = logits.data(),
-           .targets = targets.data + at.token,
-           .log_sums = log_sums.data + at.token,
-           .dy = dy.data + at.token,
-           .rows = at.tokens,
-           .first_word = at.first_word(),
-           .count = at.word_count(),
-           .slopes = slopes});
+      device_detail::with_row_threads(at.words, [&](auto threads) {
+        Backend::template launch<kernel::head_log_prob_backward_chunk<float, T, threads.value>>(
+            {.logits = logits.data(),
+             .targets = targets.data + at.token,
+             .log_sums = log_sums.data + at.token,
+             .dy = dy.data + at.token,
+             .rows = at.tokens,
+             .first_word = at.first_word(),
+             .count = at.word_count(),
+             .slopes = slopes});
+      });
       if (dhidden)
         product::forward(matrix_view<T const>{slopes, at.tokens, at.words},
                          matrix_view<T const>{head.data + at.word * width, at.words, width},

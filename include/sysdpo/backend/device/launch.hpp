@@ -7,6 +7,7 @@
 #include "sysdpo/backend/concept.hpp"
 #include "sysdpo/backend/scratch.hpp"
 #include "sysdpo/core/error.hpp"
+#include "sysdpo/kernel/number.hpp"
 
 namespace sysdpo::device_detail {
 
@@ -23,6 +24,15 @@ template <kernel_backend Backend>
 [[nodiscard]] int parts_of(index_t items, index_t most) {
   auto const wanted = (Backend::wanted_blocks + items - 1) / (items < 1 ? 1 : items);
   return static_cast<int>(wanted < most ? (wanted < 1 ? 1 : wanted) : (most < 1 ? 1 : most));
+}
+
+/// visit(kernel::width<N>{}) with as many threads as a row of `size` deserves.
+template <class Visit>
+void with_row_threads(index_t size, Visit&& visit) {
+  if (size <= 1024)
+    visit(kernel::width<32>{});
+  else
+    visit(kernel::width<512>{});
 }
 
 }  // namespace sysdpo::device_detail

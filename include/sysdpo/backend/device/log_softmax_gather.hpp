@@ -13,7 +13,7 @@ struct implement<log_softmax_gather_op, Backend> {
   template <class T>
   static void forward(array_view<T const> logits, array_view<std::int32_t const> targets, array_view<float> y,
                       array_view<float> log_sums) {
-    auto const with_threads = [&](auto threads) {
+    device_detail::with_row_threads(logits.extents[1], [&](auto threads) {
       Backend::template launch<kernel::log_softmax_gather<T, threads.value>>(
           {.logits = logits.data,
            .targets = targets.data,
@@ -23,11 +23,7 @@ struct implement<log_softmax_gather_op, Backend> {
            .log_sums = log_sums.data,
            .entropies = nullptr,
            .tops = nullptr});
-    };
-    if (logits.extents[1] <= 1024)
-      with_threads(kernel::width<32>{});
-    else
-      with_threads(kernel::width<512>{});
+    });
   }
 
   /// dlogits[n] = dy[n]·(onehot(target) − softmax). May overwrite the logits.
@@ -36,7 +32,7 @@ struct implement<log_softmax_gather_op, Backend> {
                        array_view<float const> log_sums, array_view<float const> dy,
                        gradient_view<T> dlogits) {
     if (!dlogits) return;
-    auto const with_threads = [&](auto threads) {
+    device_detail::with_row_threads(logits.extents[1], [&](auto threads) {
       Backend::template launch<kernel::log_softmax_gather_backward<T, threads.value>>(
           {.logits = logits.data,
            .targets = targets.data,
@@ -49,11 +45,7 @@ struct implement<log_softmax_gather_op, Backend> {
            .parts = device_detail::parts_of<Backend>(targets.size(), logits.extents[1] / 4096),
            .dlogits = dlogits.data,
            .accumulate = dlogits.accumulate});
-    };
-    if (logits.extents[1] <= 1024)
-      with_threads(kernel::width<32>{});
-    else
-      with_threads(kernel::width<512>{});
+    });
   }
 };
 
