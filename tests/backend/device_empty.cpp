@@ -1,4 +1,4 @@
-// Operations on nothing: no rows, no columns, no weights.
+// Operations on nothing: no rows, no columns, no weights; and on too much.
 #include "support/device_ops.hpp"
 #include "sysdpo/loss/link.hpp"
 #include "sysdpo/model/parameters.hpp"
@@ -61,6 +61,11 @@ TEMPLATE_TEST_CASE("operations take other axes without elements", "[backend]", F
         return attention(tape, in[0], in[1], in[2], packed, packed);
       },
       {{{0, 2, 8}}, {{0, 1, 8}}, {{0, 1, 8}}});
+}
+
+TEST_CASE("sizes that kernels would count beyond 32 bits are refused", "[backend]") {
+  REQUIRE(sysdpo::device_detail::narrow("op", 2'000'000'000) == 2'000'000'000);
+  REQUIRE_THROWS_WITH(sysdpo::device_detail::narrow("op", 2'147'483'647), Catch::Contains("32 bits"));
 }
 
 TEST_CASE("losses of no pairs are none", "[backend]") {
