@@ -79,7 +79,7 @@ struct attention {
     auto const& layout = given.layout;
     place const here(layout, block.index());
     auto const& [first, rows, keys, at, q_stride, k_stride, q_start, k_start] = here;
-    if (rows <= 0) return;
+    if (rows == 0) return;
     int const d = layout.head_size;
     auto const* const k = given.k + k_start;
     auto const* const v = given.v + k_start;

@@ -95,7 +95,7 @@ struct attention_backward_queries {
   SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& memory) const {
     auto const& layout = given.layout;
     place const here(layout, block.index());
-    if (here.rows <= 0) return;
+    if (here.rows == 0) return;
     auto const& at = here.at;
     int const d = layout.head_size;
     auto const* const k = given.k + here.k_start;

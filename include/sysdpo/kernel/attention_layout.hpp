@@ -89,7 +89,7 @@ struct attention_queries {
     return index_t{layout.sequences} * layout.heads * tiles(layout);
   }
 
-  /// That of block `block`; rows is 0 or less where the sequence is too short for it.
+  /// That of block `block`; without queries where the sequence is too short for it.
   SYSDPO_DEVICE attention_queries(attention_layout const& layout, index_t block)
       : first((tiles(layout) - 1 - static_cast<int>(block % tiles(layout))) * Size),
         at(layout, static_cast<int>(block / tiles(layout) / layout.heads),
@@ -98,8 +98,9 @@ struct attention_queries {
         k_stride(index_t{layout.key_heads} * layout.head_size),
         q_start(at.query_row(layout, first) * layout.head_size),
         k_start(at.key_row(layout, 0) * layout.head_size) {
-    rows = at.queries - first < Size ? at.queries - first : Size;
-    keys = at.visible(first + rows - 1);
+    int const left = at.queries - first;
+    rows = left < 0 ? 0 : left < Size ? left : Size;
+    keys = rows == 0 ? 0 : at.visible(first + rows - 1);
   }
 };
 
