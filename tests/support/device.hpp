@@ -51,16 +51,18 @@ numbers random_numbers(index_t size, std::uint64_t seed, double scale = 1) {
   return made;
 }
 
+/// `values`, which begin `shift` elements behind an address that all words like.
 template <class Backend, class T>
-sysdpo::tensor<Backend, T> tensor_of(shape const& extents, numbers const& values) {
-  std::vector<T> cast;
+sysdpo::tensor<Backend, T> tensor_of(shape const& extents, numbers const& values, index_t shift = 0) {
+  std::vector<T> cast(static_cast<std::size_t>(shift));
   for (auto const x : values) {
     if constexpr (std::is_same_v<T, double>)
       cast.push_back(x);
     else
       cast.push_back(T(static_cast<float>(x)));
   }
-  return sysdpo::tensor<Backend, T>::from_host(extents, cast);
+  auto const all = sysdpo::tensor<Backend, T>::from_host({std::ssize(cast)}, cast);
+  return all.slice(shift, all.size()).reshaped(extents);
 }
 
 template <class Backend, class T>
@@ -88,18 +90,23 @@ struct input {
   bool wants_gradient = true;
 };
 
-/// An op's value, and its inputs' gradients, taken twice so that the second is added to the first.
+/// An op's value, and its inputs' gradients, taken twice so that the second is added to the first. Inputs and
+/// gradients begin at odd addresses where there is a shift.
 template <class Backend, class T, class Op>
 std::vector<numbers> results_of(Op const& op, std::vector<input> const& inputs,
-                                std::vector<numbers> const& values, std::uint64_t seed) {
+                                std::vector<numbers> const& values, std::uint64_t seed, index_t shift = 0) {
   std::vector<sysdpo::gradient_slot<Backend, T>> slots(inputs.size());
+  if (shift != 0)
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      slots[i].value = sysdpo::tensor<Backend, T>({shift + std::ssize(values[i])})
+                           .slice(shift, shift + std::ssize(values[i]));
   std::vector<numbers> results(1 + inputs.size());
   for (int pass = 0; pass < 2; ++pass) {
     sysdpo::tape<Backend, T> tape;
     std::vector<sysdpo::variable<Backend, T>> arguments;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       // Gradients have the extents of what was watched, whatever an op sees of it.
-      auto x = tensor_of<Backend, T>({inputs[i].extents.size()}, values[i]);
+      auto x = tensor_of<Backend, T>({inputs[i].extents.size()}, values[i], shift);
       arguments.push_back(
           (inputs[i].wants_gradient ? tape.watch(std::move(x), slots[i]) : tape.constant(std::move(x)))
               .reshaped(inputs[i].extents));
@@ -139,21 +146,51 @@ inline bool agree(numbers const& x, numbers const& expected, double tolerance) {
   return true;
 }
 
+/// Calls `body()` in every order in which the emulator may run threads, or, where that takes long, in one of
+/// them, another one each time. A GPU has its own.
+template <class Body>
+void in_all_orders(Body const& body, [[maybe_unused]] bool is_long = false) {
+#if defined(__CUDACC__)
+  body();
+#else
+  using sysdpo::thread_order;
+  struct order {
+    explicit order(sysdpo::emulation const& how) { device::how() = how; }
+    ~order() { device::how() = {}; }
+  };
+  static int turn = 0;
+  ++turn;
+  for (auto const one : {thread_order::in_order, thread_order::reversed, thread_order::seeded}) {
+    if (is_long && turn % 3 != static_cast<int>(one)) continue;
+    order const now({.order = one, .seed = static_cast<std::uint64_t>(turn)});
+    INFO("order of threads " << static_cast<int>(one) << ", seed " << turn);
+    body();
+  }
+#endif
+}
+
 /// Checks `op(tape, inputs)` on the device in T against the CPU in double: `roundings` to T apart at most,
-/// and a sum in float.
+/// and a sum in float. `shift`: as for results_of.
 template <class T, class Op>
-void check_op(Op const& op, std::vector<input> const& inputs, double roundings = 3) {
+void check_op(Op const& op, std::vector<input> const& inputs, double roundings = 3, index_t shift = 0) {
   static std::uint64_t seed = 0;
   ++seed;
   std::vector<numbers> values;
-  for (auto const& each : inputs)
+  index_t elements = 0;
+  for (auto const& each : inputs) {
     values.push_back(random_numbers<T>(each.extents.size(), 10 * seed + values.size(), each.scale));
-  auto const expected = results_of<sysdpo::cpu, double>(op, inputs, values, seed);
-  auto const got = results_of<device, T>(op, inputs, values, seed);
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    INFO((i == 0 ? "the value" : "the gradient of input " + std::to_string(i - 1)));
-    REQUIRE(agree(got[i], expected[i], roundings * unit<T> + 100 * unit<float>));
+    elements += each.extents.size();
   }
+  auto const expected = results_of<sysdpo::cpu, double>(op, inputs, values, seed);
+  in_all_orders(
+      [&] {
+        auto const got = results_of<device, T>(op, inputs, values, seed, shift);
+        for (std::size_t i = 0; i < got.size(); ++i) {
+          INFO((i == 0 ? "the value" : "the gradient of input " + std::to_string(i - 1)));
+          REQUIRE(agree(got[i], expected[i], roundings * unit<T> + 100 * unit<float>));
+        }
+      },
+      elements > 4096);
 }
 
 }  // namespace test

@@ -84,15 +84,17 @@ struct adamw {
   }
 
  private:
-  /// Numbers become such that bf16 holds: the one above with the probability that makes the mean right.
+  /// Numbers become such that bf16 holds: the one above with the probability that makes the mean right. i is
+  /// a multiple of 4, or N is 1.
   template <int N>
   static SYSDPO_DEVICE void round_at_random(philox_stream const& stream, index_t i, float (&w)[N]) {
     auto const words = stream.block(static_cast<std::uint32_t>(i / 4));
-    for (int j = 0; j < N; ++j) {
-      auto const bits = std::bit_cast<std::uint32_t>(w[j]);
+    SYSDPO_UNROLL for (int j = 0; j < 4; ++j) {  // the words stay in registers
+      if (N == 1 && i % 4 != j) continue;
+      auto& number = w[N == 1 ? 0 : j];
+      auto const bits = std::bit_cast<std::uint32_t>(number);
       if ((bits & 0x7f800000U) == 0x7f800000U) continue;  // not finite
-      auto const random = words.word[(i + j) % 4] >> 16;
-      w[j] = std::bit_cast<float>((bits + random) & 0xffff0000U);
+      number = std::bit_cast<float>((bits + (words.word[j] >> 16)) & 0xffff0000U);
     }
   }
 };

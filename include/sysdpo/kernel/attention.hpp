@@ -70,31 +70,21 @@ struct attention {
     tile<T, key_tile, D> v;
   };
 
-  static index_t blocks(arguments const& given) {
-    return index_t{given.layout.sequences} * given.layout.heads * tiles(given.layout);
-  }
+  using place = attention_queries<query_tile>;
+
+  static index_t blocks(arguments const& given) { return place::blocks(given.layout); }
 
   template <class Block>
   SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& memory) const {
     auto const& layout = given.layout;
-    // Blocks that run at one time share their keys; those with the most keys start first.
-    int const count = tiles(layout);
-    int const first = (count - 1 - static_cast<int>(block.index() % count)) * query_tile;
-    auto const rest = block.index() / count;
-    attention_place const at(layout, static_cast<int>(rest / layout.heads),
-                             static_cast<int>(rest % layout.heads));
-    if (first >= at.queries) return;
-    int const rows = at.queries - first < query_tile ? at.queries - first : query_tile;
-    int const keys = at.visible(first + rows - 1);
-
-    auto const d = layout.head_size;
-    auto const q_stride = index_t{layout.heads} * d;
-    auto const k_stride = index_t{layout.key_heads} * d;
-    auto const* const k = given.k + at.key_row(layout, 0) * d;
-    auto const* const v = given.v + at.key_row(layout, 0) * d;
-    auto const start = at.query_row(layout, first);
+    place const here(layout, block.index());
+    auto const& [first, rows, keys, at, q_stride, k_stride, q_start, k_start] = here;
+    if (rows == 0) return;
+    int const d = layout.head_size;
+    auto const* const k = given.k + k_start;
+    auto const* const v = given.v + k_start;
     if (keys > 0) {
-      copy_tile<threads>(block, memory.q, given.q + start * d, q_stride, rows, d);
+      copy_tile<threads>(block, memory.q, given.q + q_start, q_stride, rows, d);
       copy_tile<threads>(block, memory.k, k, k_stride, keys, d);
       block.commit_copies();
     }
@@ -147,16 +137,12 @@ struct attention {
               sum == 0 ? -infinity : softmax[s].highest[half] * layout.scale + std::log(sum);
       }
       int const strip = warp_row + 16 * s;
-      store_rows(block, out[s], factor, memory.q, strip, given.y + at.query_row(layout, first + strip) * d,
-                 q_stride, rows - strip, d, false);
+      store_rows(block, out[s], factor, memory.q, strip, given.y + q_start + strip * q_stride, q_stride,
+                 rows - strip, d, false);
     }
   }
 
  private:
-  static SYSDPO_HOST_DEVICE int tiles(attention_layout const& layout) {
-    return ceil_divide(layout.max_queries, query_tile);
-  }
-
   /// Scores of keys that their query does not see become −∞.
   template <int N>
   static SYSDPO_DEVICE void hide(attention_place const& at, int row, int key, float (&scores)[N][4]) {

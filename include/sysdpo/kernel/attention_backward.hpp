@@ -87,36 +87,27 @@ struct attention_backward_queries {
     tile<T, key_tile, D> v[buffers];
   };
 
-  static index_t blocks(arguments const& given) {
-    return index_t{given.layout.sequences} * given.layout.heads * tiles(given.layout);
-  }
+  using place = attention_queries<query_tile>;
+
+  static index_t blocks(arguments const& given) { return place::blocks(given.layout); }
 
   template <class Block>
   SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& memory) const {
     auto const& layout = given.layout;
-    int const count = tiles(layout);
-    int const first = (count - 1 - static_cast<int>(block.index() % count)) * query_tile;
-    auto const rest = block.index() / count;
-    attention_place const at(layout, static_cast<int>(rest / layout.heads),
-                             static_cast<int>(rest % layout.heads));
-    if (first >= at.queries) return;
-    int const rows = at.queries - first < query_tile ? at.queries - first : query_tile;
-    int const keys = at.visible(first + rows - 1);
-
-    auto const d = layout.head_size;
-    auto const q_stride = index_t{layout.heads} * d;
-    auto const k_stride = index_t{layout.key_heads} * d;
-    auto const* const k = given.k + at.key_row(layout, 0) * d;
-    auto const* const v = given.v + at.key_row(layout, 0) * d;
-    auto const start = at.query_row(layout, first) * d;
+    place const here(layout, block.index());
+    if (here.rows == 0) return;
+    auto const& at = here.at;
+    int const d = layout.head_size;
+    auto const* const k = given.k + here.k_start;
+    auto const* const v = given.v + here.k_start;
     auto const fetch = [&](int key) {
       int const buffer = key / key_tile % buffers;
-      copy_tile<threads>(block, memory.k[buffer], k + key * k_stride, k_stride, keys - key, d);
-      copy_tile<threads>(block, memory.v[buffer], v + key * k_stride, k_stride, keys - key, d);
+      copy_tile<threads>(block, memory.k[buffer], k + key * here.k_stride, here.k_stride, here.keys - key, d);
+      copy_tile<threads>(block, memory.v[buffer], v + key * here.k_stride, here.k_stride, here.keys - key, d);
     };
-    if (keys > 0) {
-      copy_tile<threads>(block, memory.q, given.q + start, q_stride, rows, d);
-      copy_tile<threads>(block, memory.dy, given.dy + start, q_stride, rows, d);
+    if (here.keys > 0) {
+      copy_tile<threads>(block, memory.q, given.q + here.q_start, here.q_stride, here.rows, d);
+      copy_tile<threads>(block, memory.dy, given.dy + here.q_start, here.q_stride, here.rows, d);
       fetch(0);
       block.commit_copies();
     }
@@ -128,7 +119,7 @@ struct attention_backward_queries {
     float product[2];
     int seen[2];
     SYSDPO_UNROLL for (int half = 0; half < 2; ++half) {
-      int const row = first + warp_row + lane / 4 + 8 * half;
+      int const row = here.first + warp_row + lane / 4 + 8 * half;
       bool const there = row < at.queries;
       log_sum[half] = there ? given.log_sums[at.query_row(layout, row)] * detail::log2_e : 0;
       product[half] = there ? given.products[at.query_row(layout, row)] : 0;
@@ -136,11 +127,11 @@ struct attention_backward_queries {
     }
 
     float out[1][D / 8][4] = {};
-    for (int key = 0; key < keys; key += key_tile) {
+    for (int key = 0; key < here.keys; key += key_tile) {
       int const buffer = key / key_tile % buffers;
       block.wait_copies(0);
       block.sync();  // this tile is here, and nobody needs the one before
-      if (buffers == 2 && key + key_tile < keys) fetch(key + key_tile);
+      if (buffers == 2 && key + key_tile < here.keys) fetch(key + key_tile);
       block.commit_copies();
 
       float scores[1][key_tile / 8][4] = {};
@@ -154,20 +145,15 @@ struct attention_backward_queries {
           slopes[0][n][j] = is_seen ? p * (slopes[0][n][j] - product[j / 2]) : 0;
         }
       multiply_columns(block, out, slopes, memory.k[buffer], 0);
-      if (buffers == 1 && key + key_tile < keys) {
+      if (buffers == 1 && key + key_tile < here.keys) {
         block.sync();  // nobody needs this tile any more
         fetch(key + key_tile);
         block.commit_copies();
       }
     }
     float const factor[2] = {layout.scale, layout.scale};
-    store_rows(block, out[0], factor, memory.q, warp_row, given.dq + start + warp_row * q_stride, q_stride,
-               rows - warp_row, d, given.accumulate);
-  }
-
- private:
-  static SYSDPO_HOST_DEVICE int tiles(attention_layout const& layout) {
-    return ceil_divide(layout.max_queries, query_tile);
+    store_rows(block, out[0], factor, memory.q, warp_row, given.dq + here.q_start + warp_row * here.q_stride,
+               here.q_stride, here.rows - warp_row, d, given.accumulate);
   }
 };
 

@@ -73,6 +73,37 @@ struct attention_place {
   }
 };
 
+/// What a block works on that walks along the keys: `Size` queries of one head of one sequence. Blocks that
+/// run at one time share their keys; those with the most keys start first.
+template <int Size>
+struct attention_queries {
+  int first, rows, keys;  ///< its first query, how many there are, how many keys the last of them sees
+  attention_place at;
+  index_t q_stride, k_stride;  ///< elements from one query, one key to the next
+  index_t q_start, k_start;    ///< the first element of the first query, of the sequence's first key
+
+  [[nodiscard]] static SYSDPO_HOST_DEVICE int tiles(attention_layout const& layout) {
+    return ceil_divide(layout.max_queries, Size);
+  }
+  [[nodiscard]] static index_t blocks(attention_layout const& layout) {
+    return index_t{layout.sequences} * layout.heads * tiles(layout);
+  }
+
+  /// That of block `block`; without queries where the sequence is too short for it.
+  SYSDPO_DEVICE attention_queries(attention_layout const& layout, index_t block)
+      : first((tiles(layout) - 1 - static_cast<int>(block % tiles(layout))) * Size),
+        at(layout, static_cast<int>(block / tiles(layout) / layout.heads),
+           static_cast<int>(block / tiles(layout) % layout.heads)),
+        q_stride(index_t{layout.heads} * layout.head_size),
+        k_stride(index_t{layout.key_heads} * layout.head_size),
+        q_start(at.query_row(layout, first) * layout.head_size),
+        k_start(at.key_row(layout, 0) * layout.head_size) {
+    int const left = at.queries - first;
+    rows = left < 0 ? 0 : left < Size ? left : Size;
+    keys = rows == 0 ? 0 : at.visible(first + rows - 1);
+  }
+};
+
 /// Keys in a tile: what fits the shared memory of an sm_80 (163 KiB) with four tiles.
 template <class T, int D>
 inline constexpr int attention_keys = static_cast<int>(sizeof(T)) * D > 512 ? 32 : 64;

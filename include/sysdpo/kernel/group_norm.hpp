@@ -97,6 +97,27 @@ struct channel_numbers {
   float a[N], b[N], c[N], d[N];
 };
 
+/// A kernel of such sums: `Kernel` has in_packs(arguments) and run<N>(block, arguments, shared).
+template <class Kernel, class T>
+struct channel_sums_kernel {
+  static constexpr int threads = 256;
+  using sums_type = channel_sums<threads, pack_width<T>>;
+  using shared = typename sums_type::shared;
+
+  template <class Arguments>
+  static index_t blocks(Arguments const& given) {
+    return sums_type::blocks(given.layout, Kernel::in_packs(given));
+  }
+
+  template <class Block, class Arguments>
+  SYSDPO_DEVICE void operator()(Block& block, Arguments const& given, shared& memory) const {
+    if (Kernel::in_packs(given))
+      Kernel::template run<pack_width<T>>(block, given, memory);
+    else
+      Kernel::template run<1>(block, given, memory);
+  }
+};
+
 /// dy through the activation: u, for z = x·slope + shift.
 SYSDPO_DEVICE inline float through_silu(bool silu, float dy, float z) {
   if (!silu) return dy;
@@ -109,37 +130,22 @@ SYSDPO_DEVICE inline float through_silu(bool silu, float dy, float z) {
 /// sums [images, parts, 2, channels]: Σ (x − x₀) and Σ (x − x₀)² over pixels, x₀ being the image's first
 /// pixel; so a large mean costs the variance no digits.
 template <class T>
-struct group_norm_sums {
-  static constexpr int threads = 256;
-  using channel_sums = detail::channel_sums<threads, pack_width<T>>;
-  using shared = typename channel_sums::shared;
+struct group_norm_sums : detail::channel_sums_kernel<group_norm_sums<T>, T> {
+  using base = detail::channel_sums_kernel<group_norm_sums, T>;
   struct arguments {
     T const* x;
     group_norm_layout layout;
     float* sums;
   };
 
-  static index_t blocks(arguments const& given) {
-    return channel_sums::blocks(given.layout, in_packs(given));
-  }
-
-  template <class Block>
-  SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& memory) const {
-    if (in_packs(given))
-      run<pack_width<T>>(block, given, memory);
-    else
-      run<1>(block, given, memory);
-  }
-
- private:
   static SYSDPO_HOST_DEVICE bool in_packs(arguments const& given) {
     return given.layout.channels % pack_width<T> == 0 && is_aligned<pack_width<T>>(given.x, 0);
   }
 
   template <int N, class Block>
-  static SYSDPO_DEVICE void run(Block& block, arguments const& given, shared& memory) {
+  static SYSDPO_DEVICE void run(Block& block, arguments const& given, typename base::shared& memory) {
     auto const& layout = given.layout;
-    channel_sums::template run<N>(
+    base::sums_type::template run<N>(
         block, layout, given.sums, memory,
         [&](int image, int channel) {
           detail::channel_numbers<N> local;
@@ -298,10 +304,8 @@ struct group_norm {
 
 /// sums [images, parts, 2, channels]: Σ u·x̂ and Σ u over pixels, u being dy through the activation.
 template <class T>
-struct group_norm_backward_sums {
-  static constexpr int threads = 256;
-  using channel_sums = detail::channel_sums<threads, pack_width<T>>;
-  using shared = typename channel_sums::shared;
+struct group_norm_backward_sums : detail::channel_sums_kernel<group_norm_backward_sums<T>, T> {
+  using base = detail::channel_sums_kernel<group_norm_backward_sums, T>;
   struct arguments {
     T const* x;
     T const* dy;
@@ -310,19 +314,6 @@ struct group_norm_backward_sums {
     float* sums;
   };
 
-  static index_t blocks(arguments const& given) {
-    return channel_sums::blocks(given.layout, in_packs(given));
-  }
-
-  template <class Block>
-  SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& memory) const {
-    if (in_packs(given))
-      run<pack_width<T>>(block, given, memory);
-    else
-      run<1>(block, given, memory);
-  }
-
- private:
   static SYSDPO_HOST_DEVICE bool in_packs(arguments const& given) {
     constexpr int n = pack_width<T>;
     return given.layout.channels % n == 0 && is_aligned<n>(given.x, 0) && is_aligned<n>(given.dy, 0) &&
@@ -330,9 +321,9 @@ struct group_norm_backward_sums {
   }
 
   template <int N, class Block>
-  static SYSDPO_DEVICE void run(Block& block, arguments const& given, shared& memory) {
+  static SYSDPO_DEVICE void run(Block& block, arguments const& given, typename base::shared& memory) {
     auto const& layout = given.layout;
-    channel_sums::template run<N>(
+    base::sums_type::template run<N>(
         block, layout, given.sums, memory,
         [&](int image, int channel) {
           detail::channel_numbers<N> local;

@@ -8,8 +8,10 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <string>
 #include <type_traits>
 
+#include "sysdpo/core/error.hpp"
 #include "sysdpo/kernel/block.hpp"
 
 namespace sysdpo::kernel {
@@ -104,12 +106,21 @@ struct width {
 
 namespace detail {
 
-/// A word of as many bytes, which a device loads and stores at once.
 #if defined(__CUDACC__)
+/// A word of as many bytes, which a device loads and stores at once.
 template <int Bytes>
 using word_of = std::conditional_t<
     Bytes == 16, uint4,
     std::conditional_t<Bytes == 8, uint2, std::conditional_t<Bytes == 4, unsigned, unsigned short>>>;
+#else
+/// \throws error where a device would fault.
+template <int Bytes>
+void check_alignment(void const* address) {
+  constexpr std::uintptr_t size = Bytes < 16 ? Bytes : 16;
+  if (reinterpret_cast<std::uintptr_t>(address) % size != 0)
+    fail({"emulated kernel", "a word of " + std::to_string(size) + " bytes",
+          "its address is no multiple of its size", "Take packs only where is_aligned says so"});
+}
 #endif
 
 /// Bytes of device memory to registers and back; aligned to the smaller of 16 bytes and theirs.
@@ -123,6 +134,7 @@ SYSDPO_DEVICE void load_bytes(void* to, void const* from) {
     std::memcpy(static_cast<char*>(to) + i, &word, size);
   }
 #else
+  check_alignment<Bytes>(from);
   std::memcpy(to, from, Bytes);
 #endif
 }
@@ -137,6 +149,7 @@ SYSDPO_DEVICE void store_bytes(void* to, void const* from) {
     *reinterpret_cast<word_of<size>*>(static_cast<char*>(to) + i) = word;
   }
 #else
+  check_alignment<Bytes>(to);
   std::memcpy(to, from, Bytes);
 #endif
 }

@@ -11,6 +11,17 @@ namespace sysdpo::kernel {
 /// Which of the two.
 enum class norm { rms, layer };
 
+namespace detail {
+
+/// What a row's two sums are gathered in.
+template <int Threads>
+struct row_norm_sums {
+  float sum_of_warp[Threads / warp_size];
+  float product_of_warp[Threads / warp_size];
+};
+
+}  // namespace detail
+
 /// One block a row. y may be x. RMS norm touches neither beta nor means.
 template <norm Kind, class T>
 struct row_norm {
@@ -26,10 +37,7 @@ struct row_norm {
     float* means;
     float* scales;
   };
-  struct shared {
-    float sum_of_warp[threads / warp_size];
-    float square_of_warp[threads / warp_size];
-  };
+  using shared = detail::row_norm_sums<threads>;
 
   static index_t blocks(arguments const& given) { return given.rows; }
 
@@ -56,7 +64,7 @@ struct row_norm {
       load(a, x + i);
       for (int j = 0; j < count.value; ++j) squares = std::fma(a[j] - mean, a[j] - mean, squares);
     });
-    squares = block_sum<threads>(block, squares, memory.square_of_warp) / static_cast<float>(size);
+    squares = block_sum<threads>(block, squares, memory.product_of_warp) / static_cast<float>(size);
     float const scale = fast_rsqrt(squares + given.epsilon);
     if (block.thread() == 0) {
       given.scales[block.index()] = scale;
@@ -96,10 +104,7 @@ struct row_norm_backward {
     T* dx;
     bool accumulate;
   };
-  struct shared {
-    float sum_of_warp[threads / warp_size];
-    float product_of_warp[threads / warp_size];
-  };
+  using shared = detail::row_norm_sums<threads>;
 
   static index_t blocks(arguments const& given) { return given.rows; }
 

@@ -72,8 +72,9 @@ class adamw {
     tensor<Backend, accumulate> second{};
   };
 
-  /// \throws error on a setting outside its range.
-  explicit adamw(adamw_options const& options = {}) : options_(options) {
+  /// `seed` is that of random rounding: another one for each model that trains beside others. \throws error
+  /// on a setting outside its range.
+  explicit adamw(adamw_options const& options = {}, std::uint64_t seed = 0) : options_(options), seed_(seed) {
     auto const check = [](bool good, char const* name, double value) {
       if (!good)
         fail({"adamw", std::string(name) + " = " + std::to_string(value), "the value lies outside its range",
@@ -117,7 +118,11 @@ class adamw {
                      .correction1 = 1 - std::pow(options_.beta1, static_cast<double>(steps_)),
                      .correction2 = 1 - std::pow(options_.beta2, static_cast<double>(steps_)),
                      .gradient_scale = gradient_scale,
-                     .rounding = {.pair = static_cast<std::uint64_t>(steps_), .draw = which}});
+                     // No draw of noise has this visit, whatever the run's seed is.
+                     .rounding = {.seed = seed_,
+                                  .pair = static_cast<std::uint64_t>(steps_),
+                                  .visit = ~std::uint32_t{0},
+                                  .draw = which}});
     };
     sweep(decayed, options_.weight_decay, 0);
     sweep(others, 0, 1);
@@ -136,6 +141,7 @@ class adamw {
 
  private:
   adamw_options options_;
+  std::uint64_t seed_;
   index_t steps_ = 0;
   std::vector<moments> moments_;
 };

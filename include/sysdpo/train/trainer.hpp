@@ -110,7 +110,8 @@ class trainer {
     check_pairs(pairs);
     check_pairs(validation);
     detail::switch_on_checkpoints(policy, options.checkpoint_activations);
-    optimizers_.assign(System::model_count, adamw<Backend, Precision>(options.optimizer));
+    for (std::uint64_t index = 0; index < System::model_count; ++index)
+      optimizers_.emplace_back(options.optimizer, index);
     policy.for_each([&](auto index, auto& model) {
       if (auto const decay = options.moving_averages.values[index]; decay > 0)
         averages_[index].emplace(model.parameters(), decay);

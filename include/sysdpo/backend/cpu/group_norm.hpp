@@ -163,7 +163,7 @@ struct implement<group_norm_op, cpu> {
           width(channels / groups) {}
 
     [[nodiscard]] index_t elements() const { return pixels * channels; }
-    [[nodiscard]] index_t members() const { return pixels * width; }
+    [[nodiscard]] index_t members() const { return std::max<index_t>(pixels * width, 1); }
     [[nodiscard]] index_t grain() const {
       return 1 + cpu_detail::elementwise_grain / (pixels * channels + 1);
     }

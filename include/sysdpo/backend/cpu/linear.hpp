@@ -14,7 +14,7 @@ struct implement<linear_op, cpu> {
   template <class T>
   static void forward(array_view<T const> x, array_view<T const> w, array_view<T const> bias,
                       array_view<T> y) {
-    auto const rows = x.extents.rows();
+    auto const rows = y.extents.rows();
     auto const inputs = w.extents[1];
     auto const outputs = w.extents[0];
     if (bias)
@@ -34,7 +34,7 @@ struct implement<linear_op, cpu> {
                        gradient_view<T> dx, gradient_view<T> dw, gradient_view<T> dbias) {
     auto const outputs = w.extents[0];
     auto const inputs = w.extents[1];
-    auto const rows = dy.size() / std::max<index_t>(outputs, 1);
+    auto const rows = inputs == 0 ? dy.extents.rows() : x.size() / inputs;
     auto const upstream = cpu_detail::stored(dy.data, rows, outputs);
     if (dx)
       cpu_detail::multiply(upstream, cpu_detail::stored(w.data, outputs, inputs), dx.data, inputs,

@@ -162,29 +162,4 @@ struct cuda {
 
 static_assert(kernel_backend<cuda>);
 
-namespace cuda_detail {
-
-/// Working memory for what is issued within a scope: it goes back to the pool at once, since whoever takes it
-/// next is behind in the stream.
-class scratch {
- public:
-  explicit scratch(std::size_t bytes) : block_(bytes == 0 ? nullptr : cuda::memory().take(bytes)) {}
-  scratch(scratch const&) = delete;
-  scratch& operator=(scratch const&) = delete;
-  ~scratch() {
-    if (block_ != nullptr) cuda::memory().give_back(block_);
-  }
-
-  /// Null where nothing was asked for.
-  template <class T = void>
-  [[nodiscard]] T* data() const {
-    return block_ == nullptr ? nullptr : static_cast<T*>(block_->data);
-  }
-
- private:
-  memory_block* block_;
-};
-
-}  // namespace cuda_detail
-
 }  // namespace sysdpo

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -25,6 +26,7 @@
 #include "sysdpo/backend/cuda/product.cuh"
 #include "sysdpo/backend/device/column_sums.hpp"
 #include "sysdpo/backend/device/elementwise.hpp"
+#include "sysdpo/backend/scratch.hpp"
 #include "sysdpo/kernel/add_rows.hpp"
 #include "sysdpo/kernel/number.hpp"
 #include "sysdpo/kernel/swap_axes.hpp"
@@ -173,14 +175,14 @@ class conv2d_plan {
 
   /// Issues it.
   void run(conv2d_operands const& operands) const {
-    scratch const workspace(static_cast<std::size_t>(workspace_));
+    scratch_of<cuda, std::byte> const workspace(workspace_);
     cudnn_descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
     // The interface takes pointers to what is only read as it takes the others.
     std::array<void*, 3> const pointers{const_cast<void*>(operands.image), const_cast<void*>(operands.weight),
                                         const_cast<void*>(operands.result)};
     pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, std::array{image_id, weight_id, result_id})
         .set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, pointers)
-        .set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, workspace.data());
+        .set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, static_cast<void*>(workspace.data()));
     pack.finish("the operands", about_);
     check_cudnn(cudnnBackendExecute(cudnn_handle(), way_->get(), pack.get()), "cudnnBackendExecute", about_);
   }
@@ -342,11 +344,10 @@ struct implement<conv2d_op, cuda> {
     if (sizes.are_empty()) {
       cuda::zero(y.data, bytes<T>(sizes.results() * sizes.outputs));
     } else {
-      scratch const packed(sizes.are_packed() ? 0 : bytes<T>(sizes.weights()));
+      scratch_of<cuda, T> const packed(sizes.are_packed() ? 0 : sizes.weights());
       if (!sizes.are_packed())
-        pack_weight(w.data, sizes.outputs, sizes.channels, sizes.taps(), packed.data<T>());
-      convolve<T>(conv2d_kind::forward, sizes,
-                  {x.data, sizes.are_packed() ? w.data : packed.data<T>(), y.data});
+        pack_weight(w.data, sizes.outputs, sizes.channels, sizes.taps(), packed.data());
+      convolve<T>(conv2d_kind::forward, sizes, {x.data, sizes.are_packed() ? w.data : packed.data(), y.data});
     }
     if (bias) add_bias(bias.data, sizes.results(), sizes.outputs, y.data);
   }
@@ -399,13 +400,13 @@ struct implement<conv2d_op, cuda> {
   static void input_gradient(cuda_detail::conv2d_sizes const& sizes, T const* w, T const* dy,
                              gradient_view<T> dx) {
     using namespace cuda_detail;
-    scratch const packed(sizes.are_packed() ? 0 : bytes<T>(sizes.weights()));
+    scratch_of<cuda, T> const packed(sizes.are_packed() ? 0 : sizes.weights());
     auto const size = sizes.pixels() * sizes.channels;
-    scratch const sum(dx.accumulate ? bytes<T>(size) : 0);
-    if (!sizes.are_packed()) pack_weight(w, sizes.outputs, sizes.channels, sizes.taps(), packed.data<T>());
+    scratch_of<cuda, T> const sum(dx.accumulate ? size : 0);
+    if (!sizes.are_packed()) pack_weight(w, sizes.outputs, sizes.channels, sizes.taps(), packed.data());
     convolve<T>(conv2d_kind::input_gradient, sizes,
-                {dx.accumulate ? sum.data<T>() : dx.data, sizes.are_packed() ? w : packed.data<T>(), dy});
-    if (dx.accumulate) device_detail::map<cuda>(kernel::function::copy{}, dx, sum.data<T>());
+                {dx.accumulate ? sum.data() : dx.data, sizes.are_packed() ? w : packed.data(), dy});
+    if (dx.accumulate) device_detail::map<cuda>(kernel::function::copy{}, dx, sum.data());
   }
 
   template <class T>
@@ -413,10 +414,10 @@ struct implement<conv2d_op, cuda> {
                               gradient_view<T> dw) {
     using namespace cuda_detail;
     bool const in_place = sizes.are_packed() && !dw.accumulate;
-    scratch const packed(in_place ? 0 : bytes<T>(sizes.weights()));
-    convolve<T>(conv2d_kind::weight_gradient, sizes, {x, in_place ? dw.data : packed.data<T>(), dy});
+    scratch_of<cuda, T> const packed(in_place ? 0 : sizes.weights());
+    convolve<T>(conv2d_kind::weight_gradient, sizes, {x, in_place ? dw.data : packed.data(), dy});
     if (!in_place)
-      unpack_gradient(packed.data<T>(), sizes.outputs, sizes.channels, sizes.taps(), dw.data, dw.accumulate);
+      unpack_gradient(packed.data(), sizes.outputs, sizes.channels, sizes.taps(), dw.data, dw.accumulate);
   }
 };
 

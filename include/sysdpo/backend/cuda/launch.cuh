@@ -114,10 +114,18 @@ void launch(typename Kernel::arguments const& arguments, cudaStream_t stream) {
           "Cut the batch into smaller ones"});
   constexpr auto bytes =
       std::is_empty_v<typename Kernel::shared> ? std::size_t{0} : sizeof(typename Kernel::shared);
-  if constexpr (bytes > (std::size_t{48} << 10))
-    check_cuda(cudaFuncSetAttribute(entry<Kernel>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                    static_cast<int>(bytes)),
-               "cudaFuncSetAttribute");
+  static_assert(bytes <= (std::size_t{163} << 10), "more shared memory than a block has on an sm_80");
+  if constexpr (bytes > (std::size_t{48} << 10)) {
+    auto const status = cudaFuncSetAttribute(entry<Kernel>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                             static_cast<int>(bytes));
+    if (status == cudaErrorInvalidValue) {
+      (void)cudaGetLastError();  // reported: it is not the next launch's
+      fail({"CUDA", std::to_string(bytes >> 10) + " KiB of shared memory for a block",
+            "this GPU gives a block less",
+            "Use attention heads of fewer elements or 16 bits, or a GPU like the A100 and the H100"});
+    }
+    check_cuda(status, "cudaFuncSetAttribute");
+  }
   entry<Kernel><<<static_cast<unsigned>(blocks), Kernel::threads, bytes, stream>>>(arguments);
   check_cuda(cudaGetLastError(), "launch of a kernel");
 }

@@ -16,6 +16,7 @@
 
 #include "sysdpo/backend/cuda/backend.cuh"
 #include "sysdpo/backend/cuda/cublas.cuh"
+#include "sysdpo/backend/scratch.hpp"
 
 namespace sysdpo {
 
@@ -148,9 +149,9 @@ struct implement<product_op, cuda> {
             "Give [M, K] times [K, N] to [M, N], the last as it lies in memory"});
     if (m == 0 || n == 0) return;
     if (k == 0 && bias != nullptr) {  // a product of zeros, which the library would not do without any
-      cuda_detail::scratch const nothing(static_cast<std::size_t>(m + n) * sizeof(T));
+      scratch_of<cuda, T> const nothing(m + n);
       cuda::zero(nothing.data(), static_cast<std::size_t>(m + n) * sizeof(T));
-      auto* const first = nothing.data<T>();
+      auto* const first = nothing.data();
       return forward(matrix_view<T const>{first, m, 1}, matrix_view<T const>{first + m, 1, n}, bias, c,
                      accumulate);
     }

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "sysdpo/backend/cuda/backend.cuh"
+#include "sysdpo/backend/scratch.hpp"
 
 namespace sysdpo {
 
@@ -46,19 +47,19 @@ struct implement<sort_ids_op, cuda> {
       fail({"sorting of ids", std::to_string(size) + " ids", "places are numbers of 32 bits",
             "Use smaller batches"});
     auto const count = static_cast<std::int32_t>(size);
-    cuda_detail::scratch const places(static_cast<std::size_t>(size) * sizeof(std::int32_t));
-    cuda::launch<cuda_detail::count_up>({size, places.data<std::int32_t>()});
+    scratch_of<cuda, std::int32_t> const places(size);
+    cuda::launch<cuda_detail::count_up>({size, places.data()});
 
     std::size_t bytes = 0;
     auto const sort = [&](void* workspace) {
       constexpr int bits = 8 * sizeof(std::int32_t);
       check_cuda(cub::DeviceRadixSort::SortPairs(workspace, bytes, ids.data, sorted.data,
-                                                 places.data<std::int32_t const>(), order.data, count, 0,
-                                                 bits, cuda::stream()),
+                                                 static_cast<std::int32_t const*>(places.data()), order.data,
+                                                 count, 0, bits, cuda::stream()),
                  "cub::DeviceRadixSort::SortPairs");
     };
     sort(nullptr);  // only says how much it needs
-    cuda_detail::scratch const workspace(bytes == 0 ? 1 : bytes);
+    scratch_of<cuda, std::byte> const workspace(bytes == 0 ? 1 : static_cast<index_t>(bytes));
     sort(workspace.data());
   }
 };

@@ -1,11 +1,14 @@
 // Attention by kernels (kernel/attention.hpp). Heads of up to 256 elements, whole words of 16 bytes each; a
-// kernel is compiled for each of a few sizes, and the smallest that fits is taken.
+// kernel is compiled for each of a few sizes, and the smallest that fits is taken. Operands and gradients
+// that begin at no multiple of 16 bytes, which kernels cannot take, go through memory that does; y never
+// does.
 #pragma once
 
 #include <string>
 #include <type_traits>
 #include <utility>
 
+#include "sysdpo/backend/device/elementwise.hpp"
 #include "sysdpo/backend/device/launch.hpp"
 #include "sysdpo/core/config.hpp"
 #include "sysdpo/kernel/attention.hpp"
@@ -25,9 +28,16 @@ struct implement<attention_op, Backend> {
                       index_t most_queries, index_t most_keys, bool causal, double scale, array_view<T> y,
                       array_view<float> log_sums) {
     auto const layout = layout_of(q, k, q_offsets, k_begins, k_ends, most_queries, most_keys, causal, scale);
+    operand<T> const queries(q);
+    operand<T> const keys(k);
+    operand<T> const values(v);
     with_head_size<T>(layout.head_size, [&](auto size) {
-      Backend::template launch<kernel::attention<T, size.value>>(
-          {.q = q.data, .k = k.data, .v = v.data, .layout = layout, .y = y.data, .log_sums = log_sums.data});
+      Backend::template launch<kernel::attention<T, size.value>>({.q = queries.data,
+                                                                  .k = keys.data,
+                                                                  .v = values.data,
+                                                                  .layout = layout,
+                                                                  .y = y.data,
+                                                                  .log_sums = log_sums.data});
     });
   }
 
@@ -45,35 +55,80 @@ struct implement<attention_op, Backend> {
                                                              .rows = log_sums.size(),
                                                              .size = layout.head_size,
                                                              .products = products.data()});
+    operand<T> const queries(q);
+    operand<T> const keys(k);
+    operand<T> const values(v);
+    operand<T> const upstream(dy);
+    gradient<T> const to_queries(dq);
+    gradient<T> const to_keys(dk);
+    gradient<T> const to_values(dv);
     with_head_size<T>(layout.head_size, [&](auto size) {
       if (dq)
         Backend::template launch<kernel::attention_backward_queries<T, size.value>>(
-            {.q = q.data,
-             .k = k.data,
-             .v = v.data,
-             .dy = dy.data,
+            {.q = queries.data,
+             .k = keys.data,
+             .v = values.data,
+             .dy = upstream.data,
              .log_sums = log_sums.data,
              .products = products.data(),
              .layout = layout,
-             .dq = dq.data,
-             .accumulate = dq.accumulate});
+             .dq = to_queries.view.data,
+             .accumulate = to_queries.view.accumulate});
       if (dk || dv)
         Backend::template launch<kernel::attention_backward_keys<T, size.value>>(
-            {.q = q.data,
-             .k = k.data,
-             .v = v.data,
-             .dy = dy.data,
+            {.q = queries.data,
+             .k = keys.data,
+             .v = values.data,
+             .dy = upstream.data,
              .log_sums = log_sums.data,
              .products = products.data(),
              .layout = layout,
-             .dk = dk.data,
-             .dv = dv.data,
-             .accumulate_dk = dk.accumulate,
-             .accumulate_dv = dv.accumulate});
+             .dk = to_keys.view.data,
+             .dv = to_values.view.data,
+             .accumulate_dk = to_keys.view.accumulate,
+             .accumulate_dv = to_values.view.accumulate});
     });
+    to_queries.finish();
+    to_keys.finish();
+    to_values.finish();
   }
 
  private:
+  [[nodiscard]] static bool is_aligned(void const* address) {
+    return reinterpret_cast<std::uintptr_t>(address) % 16 == 0;
+  }
+
+  /// What is given, or a copy of it that kernels can take.
+  template <class T>
+  struct operand {
+    scratch_of<Backend, T> copy;
+    T const* data;
+
+    explicit operand(array_view<T const> const& given)
+        : copy(is_aligned(given.data) ? 0 : given.size()),
+          data(copy.data() == nullptr ? given.data : copy.data()) {
+      if (copy.data() != nullptr)
+        Backend::copy(copy.data(), given.data, static_cast<std::size_t>(given.size()) * sizeof(T));
+    }
+  };
+
+  /// Where a gradient goes, or memory that kernels can take, from which finish() brings it there.
+  template <class T>
+  struct gradient {
+    gradient_view<T> given;
+    scratch_of<Backend, T> copy;
+    gradient_view<T> view;
+
+    explicit gradient(gradient_view<T> const& to)
+        : given(to),
+          copy(is_aligned(to.data) ? 0 : to.size()),
+          view(copy.data() == nullptr ? to : gradient_view<T>{copy.data(), to.extents, false}) {}
+    void finish() const {
+      if (copy.data() != nullptr)
+        device_detail::map<Backend>(kernel::function::copy{}, given, static_cast<T const*>(copy.data()));
+    }
+  };
+
   template <class T>
   static kernel::attention_layout layout_of(array_view<T const> q, array_view<T const> k,
                                             offsets_view q_offsets, offsets_view k_begins,

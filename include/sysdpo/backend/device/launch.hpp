@@ -11,9 +11,10 @@
 
 namespace sysdpo::device_detail {
 
-/// A size that kernels count in 32 bits. \throws error if it does not fit.
+/// A size that kernels count in 32 bits, where there is room for a step beyond the end. \throws error if it
+/// does not fit.
 [[nodiscard]] inline int narrow(char const* op, index_t size) {
-  if (size > std::numeric_limits<std::int32_t>::max())
+  if (size > std::numeric_limits<std::int32_t>::max() - (1 << 16))
     fail({op, "a size of " + std::to_string(size), "kernels count it in 32 bits",
           "Cut the batch into smaller ones"});
   return static_cast<int>(size);

@@ -12,7 +12,7 @@ struct implement<linear_op, Backend> {
   template <class T>
   static void forward(array_view<T const> x, array_view<T const> w, array_view<T const> bias,
                       array_view<T> y) {
-    auto const rows = x.extents.rows();
+    auto const rows = y.extents.rows();
     product::forward(matrix_view<T const>{x.data, rows, w.extents[1]},
                      matrix_view<T const>{w.data, w.extents[0], w.extents[1], true}, bias.data,
                      matrix_view<T>{y.data, rows, w.extents[0]}, false);
@@ -24,7 +24,7 @@ struct implement<linear_op, Backend> {
                        gradient_view<T> dx, gradient_view<T> dw, gradient_view<T> dbias) {
     auto const outputs = w.extents[0];
     auto const inputs = w.extents[1];
-    auto const rows = dy.size() / (outputs < 1 ? 1 : outputs);
+    auto const rows = inputs == 0 ? dy.extents.rows() : x.size() / inputs;
     matrix_view<T const> const upstream{dy.data, rows, outputs};
     matrix_view<T const> const turned{dy.data, rows, outputs, true};
     if (dx)

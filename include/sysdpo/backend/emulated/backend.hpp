@@ -36,10 +36,18 @@ struct emulated {
     static void release(void* memory, std::size_t) noexcept { std::free(memory); }
   };
 
+  /// Blocks come full of NaN: what an operation leaves out shows.
+  struct pool : memory_pool<source> {
+    [[nodiscard]] memory_block* take(std::size_t bytes) {
+      auto* const block = memory_pool<source>::take(bytes);
+      std::memset(block->data, 0xff, block->bytes);
+      return block;
+    }
+  };
   /// Never destroyed: tensors in static storage may outlive any order of destruction.
-  static memory_pool<source>& memory() {
-    static auto* const pool = new memory_pool<source>;
-    return *pool;
+  static pool& memory() {
+    static auto* const one = new pool;
+    return *one;
   }
 
   static void copy(void* to, void const* from, std::size_t bytes) {

@@ -1,0 +1,11 @@
+// Operations on slices, whose rows begin at any address: kernels that copy whole words must notice.
+#include "support/device_ops.hpp"
+
+using namespace test;
+
+#define FORMATS float, sysdpo::bf16, sysdpo::half
+
+TEMPLATE_TEST_CASE("every operation takes operands at any address", "[backend]", FORMATS) {
+  check_every_op<TestType>(5, 1);
+  check_every_other_op<TestType>(5, 1);
+}
