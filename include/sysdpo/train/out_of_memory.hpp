@@ -42,7 +42,7 @@ std::string memory_report(trainer<System, Backend, Precision, Link> const& train
   if (options.loss.cached != nullptr) options.loss.cached = &scores;
   auto const estimated = [&](options_type const& chosen) {
     return estimate<Precision, Backend>(policy.configs(), training.policies(), batch, chosen,
-                               [&](auto& made) { take_over_switches(policy, made); });
+                                        [&](auto& made) { take_over_switches(policy, made); });
   };
   auto const mib = [](std::size_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
   auto const told = estimated(options);
