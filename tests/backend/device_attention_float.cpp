@@ -5,6 +5,10 @@ using namespace test;
 
 TEST_CASE("attention on kernels agrees with the CPU in float", "[backend]") { check_attention<float>(); }
 
+TEST_CASE("attention on kernels takes heads of all sizes in float", "[backend]") {
+  check_head_sizes<float>();
+}
+
 TEST_CASE("attention to a cache on kernels agrees with the CPU in float", "[backend]") {
   check_cached_attention<float>();
 }

@@ -29,6 +29,19 @@ void check_attention() {
       {{{12, 2, 64}}, {{13, 2, 64}}, {{13, 2, 64}}});
 }
 
+/// The same with heads of every size that kernels are compiled for.
+template <class T>
+void check_head_sizes() {
+  std::vector<index_t> const lengths{3, 0, 18};
+  for (index_t const d : {32, 64, 96, 128, 160, 256})
+    check_op<T>(
+        [&]<class B, class U>(sysdpo::tape<B, U>& tape, std::vector<sysdpo::variable<B, U>> const& in) {
+          auto const packed = sysdpo::pack_lengths<B>(lengths);
+          return attention(tape, in[0], in[1], in[2], packed, packed, {.causal = true});
+        },
+        {{{21, 1, d}}, {{21, 1, d}}, {{21, 1, d}}});
+}
+
 /// Of queries to a cache of keys.
 template <class T>
 void check_cached_attention() {
