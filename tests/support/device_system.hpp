@@ -21,12 +21,12 @@ inline sysdpo::model_configs<storybook> configs() {
   author.hidden = 16;
   author.heads = 2;
   author.kv_heads = 1;
-  auto painter = tiny_painter(false, 20);
-  painter.block_out_channels = {4, 8};
-  painter.heads = 1;
-  painter.caption_encoder.hidden = 8;
-  painter.caption_encoder.heads = 1;
-  return {author, painter};
+  auto drawing = tiny_painter(false, 20);
+  drawing.block_out_channels = {4, 8};
+  drawing.heads = 1;
+  drawing.caption_encoder.hidden = 8;
+  drawing.caption_encoder.heads = 1;
+  return {author, drawing};
 }
 
 template <class Backend, class Precision = sysdpo::precision<float>>
