@@ -33,7 +33,7 @@ done
 find_gpu "the tests for GPUs do not run" "$mode"
 find_headers
 nvcc_flags -O1 # of the host's side: tests are small
-flags+=(-I"$root/tests" -I"$root/examples")
+flags+=(-I"$root/tests" -I"$root/examples" -Xfatbin=-compress-all) # for programs that travel
 
 # A file is a subject. Those below need no entry, whatever their names: tests of kernels, and tests that are typed over backends or are
 # about the CUDA backend alone.
@@ -63,7 +63,8 @@ flags_of() { # SUBJECT: what it is compiled with, beside `flags`
 write_recipe() { # SUBJECT DEPENDENCIES: a make rule that names them
   {
     echo "# $architecture $(flags_of "$1")"
-    sed 's/^[^:]*://; s/\\$//' "$2" | tr ' ' '\n' | grep . | xargs realpath --relative-to="$root" | grep -v '^[.][.]' | sort -u | (cd "$root" && xargs sha256sum)
+    sed 's/^[^:]*://; s/\\$//' "$2" | tr ' ' '\n' | grep . | xargs realpath --relative-to="$root" |
+      grep -v '^[.][.]' | sort -u | (cd "$root" && xargs sha256sum)
   } >"$(program_of "$1").recipe"
 }
 is_up_to_date() { # SUBJECT
@@ -77,17 +78,19 @@ compile() { # SUBJECT
   program=$(program_of "$1")
   object=$objects/${program##*/}
   rm -f "$program" "$program.recipe"
-  # shellcheck disable=SC2046
+  # shellcheck disable=SC2016,SC2046
   { nvcc "${flags[@]}" $(flags_of "$1") -x cu -include "$root/tests/support/precompiled.hpp" -MMD -MF "$object.d" -c "${file_of[$1]}" \
-    -o "$object.o" && nvcc "${code[@]}" "$object.o" "$objects/main.o" "${libraries[@]}" -Xlinker -s -o "$program" &&
+    -o "$object.o" && nvcc "${code[@]}" -cudart shared "$object.o" -L"$build" -lmain -Xlinker -rpath,'$ORIGIN' \
+    "${libraries[@]}" -Xlinker -s -o "$program" &&
     write_recipe "$1" "$object.d"; } >"$object.log" 2>&1
 }
-compile_main() { g++ -std=c++20 "${headers[@]}" -I"$root/tests" -c main.cpp -o "$objects/main.o" >"$objects/main.log" 2>&1; }
+# The tests' main function and Catch2, for all programs.
+compile_main() {
+  g++ -std=c++20 -O1 -fPIC -shared -Wl,-s "${headers[@]}" -I"$root/tests" main.cpp -o "$build/libmain.so" >"$objects/main.log" 2>&1
+}
 stale=()
 for subject in "${subjects[@]}"; do is_up_to_date "$subject" || stale+=("$subject"); done
-if ((${#stale[@]})); then
-  [[ -e $objects/main.o ]] || compile_main || { cat "$objects/main.log" && die "the main function does not compile"; }
-fi
+[[ -e $build/libmain.so ]] || compile_main || { cat "$objects/main.log" && die "the main function does not compile"; }
 for subject in "${stale[@]}"; do
   wait_for_core
   compile "$subject" &
