@@ -84,8 +84,7 @@ nvcc_flags() {
   # Not -arch=sm_90a, by which nvcc compiles everything for compute_90 too.
   code=(-gencode "arch=compute_${architecture#sm_},code=$architecture")
   [[ $architecture != native ]] || code=(-arch=native)
-  # shellcheck disable=SC2054 # the commas are nvcc's
-  flags=(-std=c++20 "$1" "${code[@]}" -lineinfo --expt-relaxed-constexpr -diag-suppress 20012,20208 -DFMT_HEADER_ONLY
+  flags=(-std=c++20 "$1" "${code[@]}" -lineinfo --expt-relaxed-constexpr -diag-suppress=20012 -diag-suppress=20208 -DFMT_HEADER_ONLY
     -DFMT_USE_CONSTEXPR=1 -I"$root/include" "${headers[@]}")
 }
 
