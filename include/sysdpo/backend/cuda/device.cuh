@@ -205,12 +205,13 @@ inline void* memory_source::allocate(std::size_t bytes) {
   std::size_t free = 0;
   std::size_t total = 0;
   check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-  auto const held = device.pool.held_bytes();
-  auto const used = device.pool.bytes_in_use();  // the request is counted already
+  auto const without = [&](std::size_t count) { return count - std::min(count, bytes); };
+  auto const held = without(device.pool.held_bytes());  // the request is counted already
+  auto const used = without(device.pool.bytes_in_use());
   fail({"GPU memory", "device " + std::to_string(device.index),
         mebibytes(bytes) + " were asked for; " + mebibytes(free) + " of " + mebibytes(total) +
-            " are free, and this process's pool holds " + mebibytes(held) + ", of which " +
-            mebibytes(used - std::min(used, bytes)) + " are in use",
+            " are free, and this process's pool holds " + mebibytes(held) + ", of which " + mebibytes(used) +
+            " are in use",
         "Use smaller batches, two-pass mode, checkpointed activations or a cached reference"});
 }
 
