@@ -12,7 +12,9 @@ inline auto Contains(std::string const& text) { return Matchers::ContainsSubstri
 namespace Catch {
 using Detail::Approx;
 namespace Matchers {
-inline auto ContainsSubstring(std::string const& text) { return Contains(text); }
+inline auto ContainsSubstring(std::string const& text) {
+  return Contains(text);
+}  // NOLINT(readability-identifier-naming)
 }  // namespace Matchers
 }  // namespace Catch
 #endif

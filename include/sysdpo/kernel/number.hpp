@@ -116,7 +116,7 @@ using word_of = std::conditional_t<
 /// \throws error where a device would fault.
 template <int Bytes>
 void check_alignment(void const* address) {
-  constexpr std::uintptr_t size = Bytes < 16 ? Bytes : 16;
+  constexpr auto size = static_cast<std::uintptr_t>(std::min(Bytes, 16));
   if (reinterpret_cast<std::uintptr_t>(address) % size != 0)
     fail({"emulated kernel", "a word of " + std::to_string(size) + " bytes",
           "its address is no multiple of its size", "Take packs only where is_aligned says so"});

@@ -25,14 +25,14 @@ struct implement<adamw_op, cpu> {
   /// lost: the same draws as kernel/adamw.hpp.
   template <class Weight, class Step>
   static void forward(std::span<Weight const> weights, Step const& step) {
-    using A = std::remove_pointer_t<decltype(Weight::first.data)>;
-    auto const beta1 = static_cast<A>(step.beta1);
-    auto const beta2 = static_cast<A>(step.beta2);
-    auto const scale = static_cast<A>(step.gradient_scale);
-    auto const keep = static_cast<A>(1 - step.rate * step.weight_decay);
-    auto const rate = static_cast<A>(step.rate / step.correction1);
-    auto const root = static_cast<A>(1 / step.correction2);
-    auto const epsilon = static_cast<A>(step.epsilon);
+    using accumulate = std::remove_pointer_t<decltype(Weight::first.data)>;
+    auto const beta1 = static_cast<accumulate>(step.beta1);
+    auto const beta2 = static_cast<accumulate>(step.beta2);
+    auto const scale = static_cast<accumulate>(step.gradient_scale);
+    auto const keep = static_cast<accumulate>(1 - step.rate * step.weight_decay);
+    auto const rate = static_cast<accumulate>(step.rate / step.correction1);
+    auto const root = static_cast<accumulate>(1 / step.correction2);
+    auto const epsilon = static_cast<accumulate>(step.epsilon);
     auto key = step.rounding;
     for (std::size_t place = 0; place < weights.size(); ++place) {
       auto const& [w, g, m, v] = weights[place];
@@ -40,10 +40,11 @@ struct implement<adamw_op, cpu> {
       philox_stream const stream(key);
       parallel_for(w.size(), cpu_detail::elementwise_grain, [&](index_t begin, index_t end) {
         for (auto i = begin; i < end; ++i) {
-          auto const gradient = static_cast<A>(g[i]) * scale;
+          auto const gradient = static_cast<accumulate>(g[i]) * scale;
           m[i] = beta1 * m[i] + (1 - beta1) * gradient;
           v[i] = beta2 * v[i] + (1 - beta2) * gradient * gradient;
-          auto const next = static_cast<A>(w[i]) * keep - rate * m[i] / (std::sqrt(v[i] * root) + epsilon);
+          auto const next =
+              static_cast<accumulate>(w[i]) * keep - rate * m[i] / (std::sqrt(v[i] * root) + epsilon);
           store(w[i], next, stream, i);
         }
       });

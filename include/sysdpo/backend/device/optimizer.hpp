@@ -20,10 +20,10 @@ struct implement<adamw_op, Backend> {
   /// `gradient_scale`. Weights of 16 bits are rounded at random, so that small steps are not lost.
   template <class Weight, class Step>
   static void forward(std::span<Weight const> weights, Step const& step) {
-    using W = std::remove_pointer_t<decltype(Weight::w.data)>;
-    using G = std::remove_const_t<std::remove_pointer_t<decltype(Weight::g.data)>>;
-    using kernel_type = kernel::adamw<W, G>;
-    std::vector<kernel::adamw_tensor<W, G>> tensors;
+    using stored = std::remove_pointer_t<decltype(Weight::w.data)>;
+    using gradient = std::remove_const_t<std::remove_pointer_t<decltype(Weight::g.data)>>;
+    using kernel_type = kernel::adamw<stored, gradient>;
+    std::vector<kernel::adamw_tensor<stored, gradient>> tensors;
     index_t blocks = 0;
     for (auto const& weight : weights) {
       tensors.push_back({.w = weight.w.data,
@@ -35,7 +35,7 @@ struct implement<adamw_op, Backend> {
       blocks += kernel_type::blocks_of(weight.w.size());
     }
     if (blocks == 0) return;
-    scratch_of<Backend, kernel::adamw_tensor<W, G>> const list(std::ssize(tensors));
+    scratch_of<Backend, kernel::adamw_tensor<stored, gradient>> const list(std::ssize(tensors));
     Backend::upload(list.data(), tensors.data(), tensors.size() * sizeof(tensors[0]));
     Backend::template launch<kernel_type>({.tensors = list.data(),
                                            .count = static_cast<int>(tensors.size()),
@@ -48,7 +48,7 @@ struct implement<adamw_op, Backend> {
                                            .epsilon = static_cast<float>(step.epsilon),
                                            .gradient_factor = static_cast<float>(step.gradient_scale),
                                            .gradient_scale = nullptr,
-                                           .stochastic = std::is_same_v<W, bf16>,
+                                           .stochastic = std::is_same_v<stored, bf16>,
                                            .key = step.rounding});
   }
 };
