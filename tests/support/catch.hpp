@@ -12,9 +12,8 @@ inline auto Contains(std::string const& text) { return Matchers::ContainsSubstri
 namespace Catch {
 using Detail::Approx;
 namespace Matchers {
-inline auto ContainsSubstring(std::string const& text) {
-  return Contains(text);
-}  // NOLINT(readability-identifier-naming)
+// NOLINTNEXTLINE(readability-identifier-naming)
+inline auto ContainsSubstring(std::string const& text) { return Contains(text); }
 }  // namespace Matchers
 }  // namespace Catch
 #endif
