@@ -11,14 +11,12 @@ struct preference_op;
 
 using namespace test;
 
-#define FORMATS float, sysdpo::bf16, sysdpo::half
-
-TEMPLATE_TEST_CASE("every operation takes batches without rows", "[backend]", FORMATS) {
+TEMPLATE_TEST_CASE("every operation takes batches without rows", "[backend]", SYSDPO_FORMATS) {
   check_every_op<TestType>(0, 0);
   check_every_other_op<TestType>(0, 0);
 }
 
-TEMPLATE_TEST_CASE("operations take other axes without elements", "[backend]", FORMATS) {
+TEMPLATE_TEST_CASE("operations take other axes without elements", "[backend]", SYSDPO_FORMATS) {
   auto const project = [](auto& tape, auto const& in) { return linear(tape, in[0], in[1], in[2]); };
   check_op<TestType>(project, {{{5, 0}}, {{3, 0}}, {{3}}});
   check_op<TestType>(project, {{{5, 4}}, {{0, 4}}, {{0}}});

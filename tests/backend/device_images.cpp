@@ -20,9 +20,7 @@ struct preference_op;
 
 using namespace test;
 
-#define FORMATS float, sysdpo::bf16, sysdpo::half
-
-TEMPLATE_TEST_CASE("convolution on the device agrees with the CPU", "[backend]", FORMATS) {
+TEMPLATE_TEST_CASE("convolution on the device agrees with the CPU", "[backend]", SYSDPO_FORMATS) {
   check_op<TestType>(
       [](auto& tape, auto const& in) {
         return conv2d(tape, in[0], in[1], in[2], {1, 1});
@@ -40,7 +38,7 @@ TEMPLATE_TEST_CASE("convolution on the device agrees with the CPU", "[backend]",
       {{{2, 4, 4, 16}}, {{8, 16, 1, 1}}, {{8}}});
 }
 
-TEMPLATE_TEST_CASE("group norm on kernels agrees with the CPU", "[backend]", FORMATS) {
+TEMPLATE_TEST_CASE("group norm on kernels agrees with the CPU", "[backend]", SYSDPO_FORMATS) {
   for (auto const then : {sysdpo::activation::none, sysdpo::activation::silu}) {
     check_op<TestType>(
         [&](auto& tape, auto const& in) {
@@ -55,7 +53,7 @@ TEMPLATE_TEST_CASE("group norm on kernels agrees with the CPU", "[backend]", FOR
   }
 }
 
-TEMPLATE_TEST_CASE("the shapes of UNets on kernels agree with the CPU", "[backend]", FORMATS) {
+TEMPLATE_TEST_CASE("the shapes of UNets on kernels agree with the CPU", "[backend]", SYSDPO_FORMATS) {
   for (index_t const channels : {3, 16}) {
     check_op<TestType>([](auto& tape, auto const& in) { return add_rows(tape, in[0], in[1]); },
                        {{{3, 9, 5, channels}}, {{3, channels}}});
@@ -66,7 +64,7 @@ TEMPLATE_TEST_CASE("the shapes of UNets on kernels agree with the CPU", "[backen
   }
 }
 
-TEMPLATE_TEST_CASE("denoising losses on kernels agree with the CPU", "[backend]", FORMATS) {
+TEMPLATE_TEST_CASE("denoising losses on kernels agree with the CPU", "[backend]", SYSDPO_FORMATS) {
   for (auto const reduce : {sysdpo::reduction::sum, sysdpo::reduction::mean}) {
     auto const constant = []<class B, class T>(sysdpo::tape<B, T> const&, shape const& extents,
                                                std::uint64_t seed) {
@@ -89,7 +87,8 @@ TEMPLATE_TEST_CASE("denoising losses on kernels agree with the CPU", "[backend]"
   }
 }
 
-TEMPLATE_TEST_CASE("noise, steps and their embedding on kernels agree with the CPU", "[backend]", FORMATS) {
+TEMPLATE_TEST_CASE("noise, steps and their embedding on kernels agree with the CPU", "[backend]",
+                   SYSDPO_FORMATS) {
   auto const on = [&]<class B, class T>(sysdpo::tape<B, T> const&) {
     auto const of = [](shape const& extents, std::uint64_t seed) {
       return tensor_of<B, T>(extents, random_numbers<TestType>(extents.size(), seed));

@@ -18,16 +18,14 @@
 
 using namespace test;
 
-#define FORMATS float, sysdpo::bf16, sysdpo::half
-
-TEMPLATE_TEST_CASE("linear on kernels agrees with the CPU", "[backend]", FORMATS) {
+TEMPLATE_TEST_CASE("linear on kernels agrees with the CPU", "[backend]", SYSDPO_FORMATS) {
   check_op<TestType>([](auto& tape, auto const& in) { return linear(tape, in[0], in[1], in[2]); },
                      {{{5, 7, 33}}, {{19, 33}}, {{19}}});
   check_op<TestType>([](auto& tape, auto const& in) { return linear(tape, in[0], in[1], {}); },
                      {{{1, 64}}, {{8, 64}}});
 }
 
-TEMPLATE_TEST_CASE("element by element, kernels agree with the CPU", "[backend]", FORMATS) {
+TEMPLATE_TEST_CASE("element by element, kernels agree with the CPU", "[backend]", SYSDPO_FORMATS) {
   for (index_t const size : {1, 7, 1000}) {
     check_op<TestType>([](auto& tape, auto const& in) { return add(tape, in[0], in[1]); },
                        {{{size}}, {{size}}});
@@ -40,7 +38,7 @@ TEMPLATE_TEST_CASE("element by element, kernels agree with the CPU", "[backend]"
   }
 }
 
-TEMPLATE_TEST_CASE("norms of rows on kernels agree with the CPU", "[backend]", FORMATS) {
+TEMPLATE_TEST_CASE("norms of rows on kernels agree with the CPU", "[backend]", SYSDPO_FORMATS) {
   for (index_t const width : {5, 64}) {
     check_op<TestType>([](auto& tape, auto const& in) { return rms_norm(tape, in[0], in[1], 1e-5); },
                        {{{70, width}, 2}, {{width}}});
@@ -49,7 +47,7 @@ TEMPLATE_TEST_CASE("norms of rows on kernels agree with the CPU", "[backend]", F
   }
 }
 
-TEMPLATE_TEST_CASE("rotary positions on kernels agree with the CPU", "[backend]", FORMATS) {
+TEMPLATE_TEST_CASE("rotary positions on kernels agree with the CPU", "[backend]", SYSDPO_FORMATS) {
   check_op<TestType>(
       []<class B, class T>(sysdpo::tape<B, T>& tape, std::vector<sysdpo::variable<B, T>> const& in) {
         return rope(tape, in[0], ids<B>({0, 9, 3, 4}), sysdpo::make_rope_table<B, T>(10, 16, 100));
@@ -57,7 +55,7 @@ TEMPLATE_TEST_CASE("rotary positions on kernels agree with the CPU", "[backend]"
       {{{4, 3, 16}}});
 }
 
-TEMPLATE_TEST_CASE("embedding on kernels agrees with the CPU", "[backend]", FORMATS) {
+TEMPLATE_TEST_CASE("embedding on kernels agrees with the CPU", "[backend]", SYSDPO_FORMATS) {
   for (index_t const width : {3, 24})
     check_op<TestType>(
         []<class B, class T>(sysdpo::tape<B, T>& tape, std::vector<sysdpo::variable<B, T>> const& in) {
@@ -76,7 +74,7 @@ TEST_CASE("ids outside a table are refused by the next read", "[backend]") {
   REQUIRE_NOTHROW(embedding(tape, table, ids<device>({0, 2})).value().to_host());
 }
 
-TEMPLATE_TEST_CASE("log p of targets on kernels agrees with the CPU", "[backend]", FORMATS) {
+TEMPLATE_TEST_CASE("log p of targets on kernels agrees with the CPU", "[backend]", SYSDPO_FORMATS) {
   for (index_t const vocabulary : {7, 1500})
     check_op<TestType>(
         [&]<class B, class T>(sysdpo::tape<B, T>& tape, std::vector<sysdpo::variable<B, T>> const& in) {
@@ -85,7 +83,7 @@ TEMPLATE_TEST_CASE("log p of targets on kernels agrees with the CPU", "[backend]
         {{{3, vocabulary}, 4}});
 }
 
-TEMPLATE_TEST_CASE("head and log p in one on kernels agree with the CPU", "[backend]", FORMATS) {
+TEMPLATE_TEST_CASE("head and log p in one on kernels agree with the CPU", "[backend]", SYSDPO_FORMATS) {
   check_op<TestType>(
       []<class B, class T>(sysdpo::tape<B, T>& tape, std::vector<sysdpo::variable<B, T>> const& in) {
         return head_log_prob(tape, in[0], in[1], ids<B>({6, 0, 3, 32, 3}));
@@ -108,7 +106,7 @@ TEST_CASE("head and log p in one on kernels agree with the CPU beyond a chunk of
       {{{16387, 4}}, {{3, 4}}});
 }
 
-TEMPLATE_TEST_CASE("sums over sequences on kernels agree with the CPU", "[backend]", FORMATS) {
+TEMPLATE_TEST_CASE("sums over sequences on kernels agree with the CPU", "[backend]", SYSDPO_FORMATS) {
   std::vector<index_t> const lengths{3, 0, 200, 1};
   check_op<TestType>(
       [&]<class B, class T>(sysdpo::tape<B, T>& tape, std::vector<sysdpo::variable<B, T>> const& in) {

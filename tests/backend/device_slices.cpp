@@ -3,9 +3,7 @@
 
 using namespace test;
 
-#define FORMATS float, sysdpo::bf16, sysdpo::half
-
-TEMPLATE_TEST_CASE("every operation takes operands at any address", "[backend]", FORMATS) {
+TEMPLATE_TEST_CASE("every operation takes operands at any address", "[backend]", SYSDPO_FORMATS) {
   check_every_op<TestType>(5, 1);
   check_every_other_op<TestType>(5, 1);
 }

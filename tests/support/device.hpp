@@ -19,6 +19,14 @@
 #include "sysdpo/backend/emulated.hpp"
 #endif
 
+// The formats of typed tests. Under the address sanitizer one must do: the others would take minutes to
+// build, and tests/kernel has their kernels in all formats.
+#if SYSDPO_ADDRESS_SANITIZER
+#define SYSDPO_FORMATS float
+#else
+#define SYSDPO_FORMATS float, sysdpo::bf16, sysdpo::half
+#endif
+
 namespace test {
 
 #if defined(__CUDACC__)
