@@ -53,6 +53,7 @@
 #include <sysdpo/kernel/upsample.hpp>
 
 #include <sysdpo/backend/concept.hpp>
+#include <sysdpo/backend/conv2d_sizes.hpp>
 #include <sysdpo/backend/cpu.hpp>
 #include <sysdpo/backend/cpu/add_noise.hpp>
 #include <sysdpo/backend/cpu/add_rows.hpp>

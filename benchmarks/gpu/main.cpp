@@ -4,13 +4,12 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "benchmark.hpp"
+#include "report.hpp"
 
 namespace {
 
@@ -24,13 +23,6 @@ struct options {
   bool quick = false;
   bool list = false;
 };
-
-/// Whole or not at all, whenever the program ends.
-void save(json const& report, std::string const& file) {
-  if (file.empty()) return;
-  std::ofstream(file + ".tmp") << report.dump(1) << '\n';
-  std::filesystem::rename(file + ".tmp", file);
-}
 
 json describe(benchmark const& one) {
   json sizes = json::object();
@@ -68,11 +60,8 @@ int run(options const& given) {
   using clock = std::chrono::steady_clock;
   auto const begin = clock::now();
   std::vector<benchmark> cases;
-  for (auto const& one : all_benchmarks()) {
-    bool chosen = given.only.empty();
-    for (auto const& text : given.only) chosen = chosen || one.name().find(text) != std::string::npos;
-    if (chosen) cases.push_back(one);
-  }
+  for (auto const& one : all_benchmarks())
+    if (is_chosen(one.name(), given.only)) cases.push_back(one);
   json report = json::object();
   if (given.list) {
     report["cases"] = json::array();

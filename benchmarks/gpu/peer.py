@@ -6,17 +6,17 @@ CASES is what `kernels --list --json CASES` writes. What PyTorch refuses is repo
 are no kernels of this library, are timed beside them.
 """
 
-import argparse
 import json
 import math
 import statistics
 import time
-from pathlib import Path
 
 import torch
 import torch._functorch.config
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from peer_report import arguments, reason, save
 
 BACKENDS = {"flash": SDPBackend.FLASH_ATTENTION, "cudnn": SDPBackend.CUDNN_ATTENTION, "math": SDPBackend.MATH}
 MODES = (*BACKENDS, "eager", "compile")
@@ -300,29 +300,15 @@ def time_case(setting, case, options):
         try:
             seconds[mode] = time_mode(setting, case, mode)
         except Exception as refusal:  # whatever PyTorch says no with, the other cases go on
-            refused[mode] = f"{type(refusal).__name__}: {refusal}".strip().splitlines()[0][:200]
+            refused[mode] = reason(refusal)
         if setting.device.type == "cuda":
             torch.cuda.empty_cache()
         torch.compiler.reset()
     return seconds, refused
 
 
-def save(report, path):
-    """Whole or not at all, whenever the program ends."""
-    written = path.with_name(path.name + ".tmp")
-    written.write_text(json.dumps(report, indent=1) + "\n")
-    written.replace(path)
-
-
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("cases", type=Path)
-    parser.add_argument("output", type=Path)
-    parser.add_argument("--modes", nargs="+", default=list(MODES), choices=MODES)
-    parser.add_argument("--only", nargs="+", default=[""], help="the cases with one of these in their name")
-    parser.add_argument("--minutes", type=float, default=5, help="after which no case is begun")
-    parser.add_argument("--samples", type=int, default=25)
-    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
+    parser = arguments("cases", MODES, samples=25)
     parser.add_argument("--tiny", action="store_true", help="small sizes, to see that all cases run")
     options = parser.parse_args()
     if options.device == "cuda" and not torch.cuda.is_available():

@@ -8,7 +8,6 @@ alone, and data that is on the device already. Weights of bf16 have moments of b
 of float are run under autocast. Where a batch does not fit, it is made smaller, and `pairs` says so.
 """
 
-import argparse
 import contextlib
 import copy
 import gc
@@ -22,6 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
+
+from peer_report import arguments, reason, save
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "peer"))
 import models  # noqa: E402
@@ -317,22 +318,8 @@ def modes_of(case, options):
     return [mode for mode in options.modes if mode == "eager" or not case["sizes"]["checkpointed"]]
 
 
-def save(report, path):
-    """Whole or not at all, whenever the program ends."""
-    written = path.with_name(path.name + ".tmp")
-    written.write_text(json.dumps(report, indent=1) + "\n")
-    written.replace(path)
-
-
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("steps", type=Path)
-    parser.add_argument("output", type=Path)
-    parser.add_argument("--modes", nargs="+", default=list(MODES), choices=MODES)
-    parser.add_argument("--only", nargs="+", default=[""], help="the cases with one of these in their name")
-    parser.add_argument("--minutes", type=float, default=5, help="after which nothing is begun")
-    parser.add_argument("--samples", type=int, default=10)
-    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
+    parser = arguments("steps", MODES, samples=10)
     parser.add_argument("--whole", action="store_true", help="compile large models whole, not block by block")
     parser.add_argument("--check", action="store_true", help="compare numbers of weights and operations, and time nothing")
     options = parser.parse_args()
@@ -371,7 +358,7 @@ def main():
                 print(f"{case['name']:55} {mode:8} {1e3 * found['seconds']:9.2f} ms, {found['pairs']} pairs, peak "
                       f"{found['peak_bytes'] / 2**30:.2f} GiB, loss {found['loss']:.4f}", flush=True)
             except Exception as refusal:  # whatever PyTorch says no with, the other cases go on
-                row["refused"][mode] = f"{type(refusal).__name__}: {refusal}".strip().splitlines()[0][:200]
+                row["refused"][mode] = reason(refusal)
                 print(f"{case['name']:55} {mode:8} {row['refused'][mode]}", flush=True)
             free(options.device)
             save(report, options.output)

@@ -7,8 +7,6 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
-#include <filesystem>
-#include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
@@ -16,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "report.hpp"
 #include "step_systems.hpp"
 #include "step_work.hpp"
 
@@ -34,13 +33,6 @@ struct program_options {
   bool quick = false;
   bool list = false;
 };
-
-/// Whole or not at all, whenever the program ends.
-void save(json const& report, std::string const& file) {
-  if (file.empty()) return;
-  std::ofstream(file + ".tmp") << report.dump(1) << '\n';
-  std::filesystem::rename(file + ".tmp", file);
-}
 
 double seconds_since(clock_type::time_point begin) {
   return std::chrono::duration<double>(clock_type::now() - begin).count();
@@ -154,11 +146,11 @@ struct training {
     std::size_t held = 0;  ///< by a pool that keeps what it once had
   };
   static told estimate(index_t pairs, bool checkpointed) {
-    auto& pool = sysdpo::planned::memory();
+    auto& pool = sysdpo::planned_of<machine>::memory();
     pool.trim();
-    told made{sysdpo::estimate<Precision>(Setup::configs(narrow_heads), policies<Setup>(),
-                                          make_pairs<Setup>(pairs), options_of(pairs, checkpointed),
-                                          [](auto& planned) { freeze(planned); })};
+    told made{sysdpo::estimate<Precision, machine>(Setup::configs(narrow_heads), Setup::policies(),
+                                                   make_pairs<Setup>(pairs), options_of(pairs, checkpointed),
+                                                   [](auto& planned) { freeze(planned); })};
     made.held = pool.held_bytes();
     return made;
   }
@@ -224,7 +216,7 @@ struct training {
     auto policy = make_policy();
     auto reference = policy;
     auto const setup_seconds = seconds_since(begin);
-    sysdpo::trainer<system, machine, Precision> trainer(policy, reference, policies<Setup>(), data,
+    sysdpo::trainer<system, machine, Precision> trainer(policy, reference, Setup::policies(), data,
                                                         options_of(pairs, checkpointed));
     double loss = 0;
     for (int i = 0; i < 3; ++i) loss = trainer.take_step().at("loss");
@@ -351,9 +343,7 @@ int run(program_options const& given) {
   room = room / 100 * 94;  // the rest is for the libraries and the working memory of single operations
   int failures = 0;
   for (auto const& one : all_cases()) {
-    bool chosen = given.only.empty();
-    for (auto const& text : given.only) chosen = chosen || one.name().find(text) != std::string::npos;
-    if (!chosen) continue;
+    if (!is_chosen(one.name(), given.only)) continue;
     json row = {
         {"name", one.name()}, {"op", "step"}, {"pass", one.system}, {"shape", one.shape}, {"type", one.type}};
     if (seconds_since(begin) > 60 * given.minutes) {

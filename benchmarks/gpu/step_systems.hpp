@@ -42,11 +42,10 @@ using plain = sysdpo::precision<float>;
 using mixed = sysdpo::precision<float, narrow, float>;  ///< weights of 32 bits, activations of 16
 using brief = sysdpo::precision<bf16, narrow, float>;   ///< both of 16, moments of 32
 
-/// How long texts are, and which tokens are special.
+/// How long texts are. Tokens 0, 1 and 2 are special, as policies have it where nothing else is said.
 struct text_sizes {
   index_t prompt = 0;
   index_t caption = 0;
-  std::int32_t begin = 0, separator = 1, end = 2;
 
   /// Of what the author reads: begin, prompt, separator, captions with separators between.
   [[nodiscard]] index_t sequence() const { return 1 + prompt + 1 + 3 * caption + 2; }
@@ -70,13 +69,7 @@ struct progression_system {
   static constexpr auto name = "progression";
 
   /// The most frequent length of its prompts, and that of all its captions.
-  static text_sizes texts() {
-    return {.prompt = 13,
-            .caption = progression::caption_length,
-            .begin = progression::bos,
-            .separator = progression::sep,
-            .end = progression::eos};
-  }
+  static text_sizes texts() { return {.prompt = 13, .caption = progression::caption_length}; }
   /// Kernels take heads of multiples of 16 bytes: in 16 bits the caption encoder's four of 12 elements become
   /// three of 16.
   static sysdpo::model_configs<system> configs(bool narrow_heads) {
@@ -84,11 +77,8 @@ struct progression_system {
     if (narrow_heads) std::get<1>(made).caption_encoder.heads = 3;
     return made;
   }
-  static void adjust(sysdpo::denoising_options& painting) {
-    painting.prediction = sysdpo::prediction_kind::velocity;
-    painting.schedule.kind = sysdpo::schedule_kind::cosine;
-    painting.weight = sysdpo::loss_weight::velocity;
-    painting.first_step = painting.schedule.steps * 3 / 5;
+  static sysdpo::policy_options<system> policies() {
+    return progression::policy_settings(/*sampling_steps=*/1);  // nothing is drawn
   }
 };
 
@@ -161,21 +151,8 @@ struct large_system {
     }
     return {author_size, painter_size};
   }
-  static void adjust(sysdpo::denoising_options&) {}
+  static sysdpo::policy_options<system> policies() { return {}; }
 };
-
-template <class Setup>
-sysdpo::policy_options<typename Setup::system> policies() {
-  sysdpo::policy_options<typename Setup::system> made;
-  auto const texts = Setup::texts();
-  made.template get<typename Setup::author>() = {
-      .begin = texts.begin, .separator = texts.separator, .end = texts.end};
-  auto& painting = made.template get<typename Setup::painter>();
-  painting.begin = texts.begin;
-  painting.end = texts.end;
-  Setup::adjust(painting);
-  return made;
-}
 
 /// Random tokens but the special ones, random pixels; the same in every run.
 template <class Setup>

@@ -9,7 +9,7 @@ VECTOR = 67.0  # TFLOP/s of everything else, in float
 
 # Operations for each byte, what it is, and where the text stands.
 MEMORY_BOUND = [
-    (0.5, "AdamW", "right"),
+    (0.7, "AdamW", "right"),
     (1.0, "denoising loss, log-softmax backward, SwiGLU", "right"),
     (1.75, "norms, RoPE", "right"),
     (4.0, "log-softmax and gather, forward", "right"),

@@ -40,29 +40,7 @@ models_on<Backend, Precision> some_models() {
   return made;
 }
 
-inline std::vector<sysdpo::preference<storybook>> some_pairs() {
-  sysdpo::generator random(3);
-  auto const page = [&] {
-    sysdpo::assignment<storybook> made;
-    auto const words = [&](std::size_t count) {
-      std::vector<std::int32_t> text;
-      for (std::size_t i = 0; i < count; ++i)
-        text.push_back(static_cast<std::int32_t>(3 + random.uniform_index(6)));
-      return text;
-    };
-    sysdpo::get<prompt>(made) = {4, 5};
-    sysdpo::get<writer>(made) = {words(1 + random.uniform_index(3)), words(2)};
-    for (auto* image : {&sysdpo::get<panel<0>>(made), &sysdpo::get<panel<1>>(made)}) {
-      std::vector<float> pixels(16);
-      for (auto& pixel : pixels) pixel = random.normal();
-      *image = sysdpo::pixels<1, 4, 4>(pixels);
-    }
-    return made;
-  };
-  std::vector<sysdpo::preference<storybook>> pairs;
-  for (std::uint64_t id = 0; id < 2; ++id) pairs.push_back({.id = id, .chosen = page(), .rejected = page()});
-  return pairs;
-}
+inline std::vector<sysdpo::preference<storybook>> some_pairs() { return random_pairs(2); }
 
 /// The metrics of each step.
 template <class Backend, class Precision = sysdpo::precision<float>>

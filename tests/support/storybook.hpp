@@ -1,9 +1,13 @@
 // A tiny storybook: an author writes a caption for every panel, one painter draws each of them.
 #pragma once
 
+#include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "sysdpo/backend/cpu.hpp"
+#include "sysdpo/core/philox.hpp"
+#include "sysdpo/graph/preference.hpp"
 #include "sysdpo/graph/system.hpp"
 #include "sysdpo/model/transformer.hpp"
 #include "sysdpo/model/unet.hpp"
@@ -76,6 +80,34 @@ inline sysdpo::unet_config tiny_painter(bool pooled_caption, sysdpo::index_t cap
                               .heads = 2,
                               .intermediate = 8,
                               .context = caption_context}};
+}
+
+/// A book of two panels for one prompt: random words, and pixels without meaning.
+inline sysdpo::assignment<storybook_of<2>> random_page(sysdpo::generator& random) {
+  sysdpo::assignment<storybook_of<2>> page;
+  auto const words = [&](std::size_t count) {
+    std::vector<std::int32_t> text;
+    for (std::size_t i = 0; i < count; ++i)
+      text.push_back(static_cast<std::int32_t>(3 + random.uniform_index(6)));
+    return text;
+  };
+  sysdpo::get<prompt>(page) = {4, 5};
+  sysdpo::get<writer>(page) = {words(1 + random.uniform_index(3)), words(2)};
+  for (auto* image : {&sysdpo::get<panel<0>>(page), &sysdpo::get<panel<1>>(page)}) {
+    std::vector<float> pixels(16);
+    for (auto& pixel : pixels) pixel = random.normal();
+    *image = sysdpo::pixels<1, 4, 4>(pixels);
+  }
+  return page;
+}
+
+/// `count` pairs of such books, the same in every run.
+inline std::vector<sysdpo::preference<storybook_of<2>>> random_pairs(std::uint64_t count) {
+  sysdpo::generator random(3);
+  std::vector<sysdpo::preference<storybook_of<2>>> pairs;
+  for (std::uint64_t id = 0; id < count; ++id)
+    pairs.push_back({.id = id, .chosen = random_page(random), .rejected = random_page(random)});
+  return pairs;
 }
 
 }  // namespace test

@@ -16,31 +16,7 @@ using storybook_models = sysdpo::models<storybook, sysdpo::cpu>;
 
 storybook_models some_models() { return storybook_models({tiny_author(), tiny_painter(false, 20)}, 11); }
 
-sysdpo::assignment<storybook> some_page(sysdpo::generator& random) {
-  sysdpo::assignment<storybook> page;
-  auto const words = [&](std::size_t count) {
-    std::vector<std::int32_t> text;
-    for (std::size_t i = 0; i < count; ++i)
-      text.push_back(static_cast<std::int32_t>(3 + random.uniform_index(6)));
-    return text;
-  };
-  sysdpo::get<prompt>(page) = {4, 5};
-  sysdpo::get<writer>(page) = {words(1 + random.uniform_index(3)), words(2)};
-  for (auto* image : {&sysdpo::get<panel<0>>(page), &sysdpo::get<panel<1>>(page)}) {
-    std::vector<float> pixels(16);
-    for (auto& pixel : pixels) pixel = random.normal();
-    *image = sysdpo::pixels<1, 4, 4>(pixels);
-  }
-  return page;
-}
-
-std::vector<sysdpo::preference<storybook>> some_pairs() {
-  sysdpo::generator random(3);
-  std::vector<sysdpo::preference<storybook>> pairs;
-  for (std::uint64_t id = 0; id < 5; ++id)
-    pairs.push_back({.id = id, .chosen = some_page(random), .rejected = some_page(random)});
-  return pairs;
-}
+std::vector<sysdpo::preference<storybook>> some_pairs() { return random_pairs(5); }
 
 using storybook_trainer = sysdpo::trainer<storybook, sysdpo::cpu>;
 

@@ -62,8 +62,9 @@ template <class Op, class Backend>
 struct implement;
 
 /// Products of matrices, `matrix_view`s in row-major order: `forward(a, b, c, accumulate)` gives c [M, N] =
-/// a·b, or adds it to c. Each of a and b may be read transposed; elements of 16 bits are multiplied exactly
-/// and added up in float. c has their type, or float. A library's job on every machine.
+/// a·b, or adds it to c; `forward(a, b, bias, c, accumulate)` adds bias [N] of c's type, unless it is null,
+/// to each row too. Each of a and b may be read transposed; elements of 16 bits are multiplied exactly and
+/// added up in float. c has their type, or float. A library's job on every machine.
 struct product_op;
 
 /// Stable sorting of ids: `forward(ids, sorted, order)` with ids, sorted and order [N]: sorted[i] =

@@ -99,6 +99,14 @@ struct half {
 static_assert(sizeof(bf16) == 2 && std::is_trivially_copyable_v<bf16>);
 static_assert(sizeof(half) == 2 && std::is_trivially_copyable_v<half>);
 
+/// x rounded up or down at random, so that the mean is right; `random` is uniform in [0, 2^16). What is not
+/// finite stays what it is.
+SYSDPO_HOST_DEVICE constexpr bf16 round_at_random(float x, std::uint32_t random) {
+  auto const bits = std::bit_cast<std::uint32_t>(x);
+  bool const is_finite = (bits & 0x7f800000u) != 0x7f800000u;
+  return is_finite ? bf16::from_bits(static_cast<std::uint16_t>((bits + random) >> 16)) : bf16(x);
+}
+
 /// What sums, statistics and log-probabilities of T are kept in: float where T has 16 bits, else T itself.
 template <class T>
 using widened = std::conditional_t<(sizeof(T) < sizeof(float)), float, T>;

@@ -92,9 +92,7 @@ struct adamw {
     SYSDPO_UNROLL for (int j = 0; j < 4; ++j) {  // the words stay in registers
       if (N == 1 && i % 4 != j) continue;
       auto& number = w[N == 1 ? 0 : j];
-      auto const bits = std::bit_cast<std::uint32_t>(number);
-      if ((bits & 0x7f800000U) == 0x7f800000U) continue;  // not finite
-      number = std::bit_cast<float>((bits + (words.word[j] >> 16)) & 0xffff0000U);
+      number = to_float(sysdpo::round_at_random(number, words.word[j] >> 16));
     }
   }
 };

@@ -60,10 +60,7 @@ class models {
   /// activations.
   models(models const& other) : models(other.configs_) {
     copy_values(other);
-    other.for_each([&](auto index, auto const& from) {
-      if constexpr (checkpoints_activations<std::remove_cvref_t<decltype(from)>>)
-        std::get<index>(instances_)->checkpoint_activations(from.checkpoint_activations());
-    });
+    take_over_switches(other);
   }
   models(models&&) noexcept = default;
   models& operator=(models const&) = delete;
@@ -105,6 +102,18 @@ class models {
       to.copy_values(from);
       auto source = from.begin();
       for (auto& weight : to) weight.trainable = (source++)->trainable;
+    });
+  }
+
+  /// Freezes weights and checkpoints activations as in `other`, on whatever backend that is.
+  template <class Other>
+  void take_over_switches(Other const& other) {
+    for_each([&](auto index, auto& model) {
+      auto const& like = other.template get<typename decltype(index)::model>();
+      auto from = like.parameters().begin();
+      for (auto& weight : model.parameters()) weight.trainable = (from++)->trainable;
+      if constexpr (checkpoints_activations<std::remove_cvref_t<decltype(model)>>)
+        model.checkpoint_activations(like.checkpoint_activations());
     });
   }
 

@@ -17,18 +17,6 @@ namespace sysdpo {
 
 namespace detail {
 
-/// Freezes and checkpoints `made` as `policy` is.
-template <class Models, class Planned>
-void take_over_switches(Models const& policy, Planned& made) {
-  made.for_each([&](auto index, auto& model) {
-    auto const& like = policy.template get<typename decltype(index)::model>();
-    auto from = like.parameters().begin();
-    for (auto& weight : model.parameters()) weight.trainable = (from++)->trainable;
-    if constexpr (checkpoints_activations<std::remove_cvref_t<decltype(model)>>)
-      model.checkpoint_activations(like.checkpoint_activations());
-  });
-}
-
 /// The estimate of a step of `training` on `batch`, and that of each option which is still off and would
 /// lower the peak.
 template <class System, class Backend, class Precision, preference_link Link>
@@ -42,7 +30,7 @@ std::string memory_report(trainer<System, Backend, Precision, Link> const& train
   if (options.loss.cached != nullptr) options.loss.cached = &scores;
   auto const estimated = [&](options_type const& chosen) {
     return estimate<Precision, Backend>(policy.configs(), training.policies(), batch, chosen,
-                                        [&](auto& made) { take_over_switches(policy, made); });
+                                        [&](auto& made) { made.take_over_switches(policy); });
   };
   auto const mib = [](std::size_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
   auto const told = estimated(options);

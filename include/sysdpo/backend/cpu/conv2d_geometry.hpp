@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "sysdpo/backend/conv2d_sizes.hpp"
 #include "sysdpo/backend/cpu/parallel.hpp"
 #include "sysdpo/backend/cpu/scratch.hpp"
 
@@ -46,23 +47,9 @@ void for_image_parts(index_t images, index_t parts, Body&& body) {
   });
 }
 
-/// The sizes of a convolution.
-struct conv2d_geometry {
-  index_t images, height, width, channels, kernel_height, kernel_width, stride, padding, out_height,
-      out_width, outputs;
-
-  conv2d_geometry(shape const& x, shape const& w, index_t chosen_stride, index_t chosen_padding)
-      : images(x[0]),
-        height(x[1]),
-        width(x[2]),
-        channels(x[3]),
-        kernel_height(w[2]),
-        kernel_width(w[3]),
-        stride(chosen_stride),
-        padding(chosen_padding),
-        out_height((height + 2 * padding - kernel_height) / stride + 1),
-        out_width((width + 2 * padding - kernel_width) / stride + 1),
-        outputs(w[0]) {}
+/// The sizes of a convolution, and where its windows lie.
+struct conv2d_geometry : conv2d_sizes {
+  using conv2d_sizes::conv2d_sizes;
 
   /// Elements of an image, and of its result.
   [[nodiscard]] index_t image_size() const { return height * width * channels; }

@@ -1,7 +1,6 @@
 // Optimiser sweeps on the CPU. All arrays of a call have one size and do not alias.
 #pragma once
 
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <span>
@@ -39,29 +38,21 @@ struct implement<adamw_op, cpu> {
       key.node = static_cast<std::uint32_t>(place);
       philox_stream const stream(key);
       parallel_for(w.size(), cpu_detail::elementwise_grain, [&](index_t begin, index_t end) {
+        [[maybe_unused]] philox_words random{};
         for (auto i = begin; i < end; ++i) {
           auto const gradient = static_cast<accumulate>(g[i]) * scale;
           m[i] = beta1 * m[i] + (1 - beta1) * gradient;
           v[i] = beta2 * v[i] + (1 - beta2) * gradient * gradient;
           auto const next =
               static_cast<accumulate>(w[i]) * keep - rate * m[i] / (std::sqrt(v[i] * root) + epsilon);
-          store(w[i], next, stream, i);
+          if constexpr (std::is_same_v<std::remove_reference_t<decltype(w[i])>, bf16>) {
+            if (i == begin || i % 4 == 0) random = stream.block(static_cast<std::uint32_t>(i / 4));
+            w[i] = round_at_random(static_cast<float>(next), random.word[i % 4] >> 16);
+          } else {
+            w[i] = static_cast<std::remove_reference_t<decltype(w[i])>>(next);
+          }
         }
       });
-    }
-  }
-
- private:
-  template <class T, class A>
-  static void store(T& w, A next, philox_stream const& stream, index_t i) {
-    if constexpr (std::is_same_v<T, bf16>) {
-      auto const bits = std::bit_cast<std::uint32_t>(static_cast<float>(next));
-      bool const is_finite = (bits & 0x7f800000U) != 0x7f800000U;
-      auto const random = stream[static_cast<std::uint64_t>(i)] >> 16;
-      w = is_finite ? bf16::from_bits(static_cast<std::uint16_t>((bits + random) >> 16))
-                    : bf16(static_cast<float>(next));
-    } else {
-      w = static_cast<T>(next);
     }
   }
 };

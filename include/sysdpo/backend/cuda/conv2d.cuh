@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "sysdpo/backend/conv2d_sizes.hpp"
 #include "sysdpo/backend/cuda/backend.cuh"
 #include "sysdpo/backend/cuda/cublas.cuh"
 #include "sysdpo/backend/cuda/cudnn.cuh"
@@ -73,23 +74,9 @@ void add_bias(T const* bias, index_t rows, index_t outputs, T* y) {
                                      .y = y});
 }
 
-/// The sizes of a convolution.
-struct conv2d_sizes {
-  index_t images, height, width, channels, kernel_height, kernel_width, stride, padding, out_height,
-      out_width, outputs;
-
-  conv2d_sizes(shape const& x, shape const& w, index_t chosen_stride, index_t chosen_padding)
-      : images(x[0]),
-        height(x[1]),
-        width(x[2]),
-        channels(x[3]),
-        kernel_height(w[2]),
-        kernel_width(w[3]),
-        stride(chosen_stride),
-        padding(chosen_padding),
-        out_height((height + 2 * padding - kernel_height) / stride + 1),
-        out_width((width + 2 * padding - kernel_width) / stride + 1),
-        outputs(w[0]) {}
+/// The sizes of a convolution, as its matrices have them.
+struct conv2d_extents : conv2d_sizes {
+  using conv2d_sizes::conv2d_sizes;
 
   /// Elements of the kernel for each pair of channels.
   [[nodiscard]] index_t taps() const { return kernel_height * kernel_width; }
@@ -129,7 +116,7 @@ class conv2d_plan {
  public:
   /// \throws error if cuDNN has no way to do it.
   template <class T>
-  [[nodiscard]] static conv2d_plan make(conv2d_kind kind, conv2d_sizes const& sizes,
+  [[nodiscard]] static conv2d_plan make(conv2d_kind kind, conv2d_extents const& sizes,
                                         conv2d_operands const& operands, bool tf32) {
     bool const unrounded = std::is_same_v<T, float> && !tf32;
     conv2d_plan plan(describe(kind, sizes, format_name<T>));
@@ -197,7 +184,8 @@ class conv2d_plan {
   explicit conv2d_plan(std::string about) : about_(std::move(about)) {}
 
   /// A convolution in messages.
-  [[nodiscard]] static std::string describe(conv2d_kind kind, conv2d_sizes const& sizes, char const* format) {
+  [[nodiscard]] static std::string describe(conv2d_kind kind, conv2d_extents const& sizes,
+                                            char const* format) {
     constexpr std::array names{"forward", "gradient of x", "gradient of the weight"};
     return std::string("conv2d ") + names[static_cast<std::size_t>(kind)] + ", x " +
            to_string(shape{sizes.images, sizes.height, sizes.width, sizes.channels}) + ", weight " +
@@ -219,7 +207,7 @@ class conv2d_plan {
     return made;
   }
 
-  [[nodiscard]] cudnn_descriptor make_graph(conv2d_kind kind, conv2d_sizes const& sizes,
+  [[nodiscard]] cudnn_descriptor make_graph(conv2d_kind kind, conv2d_extents const& sizes,
                                             conv2d_operands const& operands, cudnnDataType_t type) {
     auto image =
         tensor(image_id, type, sizes.images, sizes.channels, sizes.height, sizes.width, operands.image);
@@ -301,7 +289,7 @@ class conv2d_plan {
 
 /// Does one convolution, by this thread's plan for it.
 template <class T>
-void convolve(conv2d_kind kind, conv2d_sizes const& sizes, conv2d_operands const& operands) {
+void convolve(conv2d_kind kind, conv2d_extents const& sizes, conv2d_operands const& operands) {
   bool const tf32 = std::is_same_v<T, float> && cuda::tf32_allowed();
   std::array<std::int64_t, 16> const key{static_cast<std::int64_t>(kind),
                                          sizes.images,
@@ -337,7 +325,7 @@ struct implement<conv2d_op, cuda> {
   static void forward(array_view<T const> x, array_view<T const> w, array_view<T const> bias, array_view<T> y,
                       index_t stride, index_t padding) {
     using namespace cuda_detail;
-    conv2d_sizes const sizes(x.extents, w.extents, stride, padding);
+    conv2d_extents const sizes(x.extents, w.extents, stride, padding);
     if (sizes.are_of_product())
       return product::forward(images(x.data, sizes), weights(w.data, sizes), bias.data,
                               matrix_view<T>{y.data, sizes.results(), sizes.outputs}, false);
@@ -357,7 +345,7 @@ struct implement<conv2d_op, cuda> {
                        gradient_view<T> dx, gradient_view<T> dw, gradient_view<T> dbias, index_t stride,
                        index_t padding) {
     using namespace cuda_detail;
-    conv2d_sizes const sizes(x.extents, w.extents, stride, padding);
+    conv2d_extents const sizes(x.extents, w.extents, stride, padding);
     device_detail::column_sums<cuda>(1, sizes.results(), sizes.outputs, dy.data, dbias);
     if (sizes.are_of_product()) {
       matrix_view<T const> const upstream{dy.data, sizes.results(), sizes.outputs};
@@ -387,17 +375,17 @@ struct implement<conv2d_op, cuda> {
     return static_cast<std::size_t>(size) * sizeof(T);
   }
   template <class T>
-  [[nodiscard]] static matrix_view<T const> images(T const* x, cuda_detail::conv2d_sizes const& sizes) {
+  [[nodiscard]] static matrix_view<T const> images(T const* x, cuda_detail::conv2d_extents const& sizes) {
     return {x, sizes.pixels(), sizes.channels};
   }
   template <class T>
-  [[nodiscard]] static matrix_view<T const> weights(T const* w, cuda_detail::conv2d_sizes const& sizes) {
+  [[nodiscard]] static matrix_view<T const> weights(T const* w, cuda_detail::conv2d_extents const& sizes) {
     return {w, sizes.outputs, sizes.channels, true};
   }
 
   // What is to be added goes through memory of its own: not every engine adds.
   template <class T>
-  static void input_gradient(cuda_detail::conv2d_sizes const& sizes, T const* w, T const* dy,
+  static void input_gradient(cuda_detail::conv2d_extents const& sizes, T const* w, T const* dy,
                              gradient_view<T> dx) {
     using namespace cuda_detail;
     scratch_of<cuda, T> const packed(sizes.are_packed() ? 0 : sizes.weights());
@@ -410,7 +398,7 @@ struct implement<conv2d_op, cuda> {
   }
 
   template <class T>
-  static void weight_gradient(cuda_detail::conv2d_sizes const& sizes, T const* x, T const* dy,
+  static void weight_gradient(cuda_detail::conv2d_extents const& sizes, T const* x, T const* dy,
                               gradient_view<T> dw) {
     using namespace cuda_detail;
     bool const in_place = sizes.are_packed() && !dw.accumulate;

@@ -5,7 +5,6 @@
 
 #include <string>
 #include <type_traits>
-#include <unordered_map>
 #include <utility>
 
 #include "sysdpo/backend/cuda/backend.cuh"
@@ -54,21 +53,9 @@ inline constexpr char const* format_name = std::is_same_v<T, float>  ? "float"
 
 /// This thread's handle for the current device, made when it is first asked for.
 [[nodiscard]] inline cublasLtHandle_t cublas_handle() {
-  struct handles {
-    std::unordered_map<int, cublasLtHandle_t> of;
-    handles() = default;
-    handles(handles const&) = delete;
-    handles& operator=(handles const&) = delete;
-    ~handles() {
-      for (auto const& [device, handle] : of) (void)cublasLtDestroy(handle);
-    }
-  };
-  thread_local handles made;
-  auto const device = current_device();
-  if (auto const found = made.of.find(device); found != made.of.end()) return found->second;
-  cublasLtHandle_t handle = nullptr;
-  check_cublas(cublasLtCreate(&handle), "cublasLtCreate");
-  return made.of[device] = handle;
+  thread_local device_handles<cublasLtHandle_t, cublasLtDestroy> made;
+  return made.current(
+      [](cublasLtHandle_t& handle) { check_cublas(cublasLtCreate(&handle), "cublasLtCreate"); });
 }
 
 /// What descriptors of cuBLASLt have in common: made by `Create`, destroyed by `Destroy`.

@@ -7,7 +7,6 @@
 #include <array>
 #include <cstdint>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -34,60 +33,30 @@ namespace cuda_detail {
 
 /// This thread's handle for the current device and its stream, made when it is first asked for.
 [[nodiscard]] inline cudnnHandle_t cudnn_handle() {
-  struct handles {
-    std::unordered_map<int, cudnnHandle_t> of;
-    handles() = default;
-    handles(handles const&) = delete;
-    handles& operator=(handles const&) = delete;
-    ~handles() {
-      for (auto const& [device, handle] : of) (void)cudnnDestroy(handle);
-    }
-  };
-  thread_local handles made;
-  auto const device = current_device();
-  if (auto const found = made.of.find(device); found != made.of.end()) return found->second;
-  cudnnHandle_t handle = nullptr;
-  check_cudnn(cudnnCreate(&handle), "cudnnCreate");
-  made.of[device] = handle;
-  check_cudnn(cudnnSetStream(handle, cuda::stream()), "cudnnSetStream");
-  return handle;
+  thread_local device_handles<cudnnHandle_t, cudnnDestroy> made;
+  return made.current([](cudnnHandle_t& handle) {
+    check_cudnn(cudnnCreate(&handle), "cudnnCreate");
+    check_cudnn(cudnnSetStream(handle, cuda::stream()), "cudnnSetStream");
+  });
 }
 
 /// cuDNN's names of the types that attributes have here.
 template <class Value>
-struct attribute_type;
+inline constexpr auto attribute_type = nullptr;
 template <>
-struct attribute_type<std::int64_t> {
-  static constexpr auto value = CUDNN_TYPE_INT64;
-};
+inline constexpr auto attribute_type<std::int64_t> = CUDNN_TYPE_INT64;
 template <>
-struct attribute_type<float> {
-  static constexpr auto value = CUDNN_TYPE_FLOAT;
-};
+inline constexpr auto attribute_type<float> = CUDNN_TYPE_FLOAT;
 template <>
-struct attribute_type<cudnnDataType_t> {
-  static constexpr auto value = CUDNN_TYPE_DATA_TYPE;
-};
+inline constexpr auto attribute_type<cudnnDataType_t> = CUDNN_TYPE_DATA_TYPE;
 template <>
-struct attribute_type<cudnnConvolutionMode_t> {
-  static constexpr auto value = CUDNN_TYPE_CONVOLUTION_MODE;
-};
+inline constexpr auto attribute_type<cudnnConvolutionMode_t> = CUDNN_TYPE_CONVOLUTION_MODE;
 template <>
-struct attribute_type<cudnnBackendHeurMode_t> {
-  static constexpr auto value = CUDNN_TYPE_HEUR_MODE;
-};
+inline constexpr auto attribute_type<cudnnBackendHeurMode_t> = CUDNN_TYPE_HEUR_MODE;
 template <>
-struct attribute_type<cudnnBackendNumericalNote_t> {
-  static constexpr auto value = CUDNN_TYPE_NUMERICAL_NOTE;
-};
+inline constexpr auto attribute_type<cudnnHandle_t> = CUDNN_TYPE_HANDLE;
 template <>
-struct attribute_type<cudnnHandle_t> {
-  static constexpr auto value = CUDNN_TYPE_HANDLE;
-};
-template <>
-struct attribute_type<void*> {
-  static constexpr auto value = CUDNN_TYPE_VOID_PTR;
-};
+inline constexpr auto attribute_type<void*> = CUDNN_TYPE_VOID_PTR;
 
 /// One descriptor: made, given its attributes, finished, and then used.
 class cudnn_descriptor {
@@ -106,7 +75,7 @@ class cudnn_descriptor {
 
   template <class Value>
   cudnn_descriptor& set(cudnnBackendAttributeName_t name, Value const* values, std::size_t count) {
-    check_cudnn(cudnnBackendSetAttribute(handle_, name, attribute_type<Value>::value,
+    check_cudnn(cudnnBackendSetAttribute(handle_, name, attribute_type<Value>,
                                          static_cast<std::int64_t>(count), values),
                 "cudnnBackendSetAttribute " + std::to_string(static_cast<int>(name)));
     return *this;

@@ -19,6 +19,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "sysdpo/backend/cuda/status.cuh"
@@ -66,6 +67,36 @@ class device_scope {
 
  private:
   int previous_;
+};
+
+/// A library's handles, one a device, destroyed by `Destroy`: each thread has its own.
+template <class Handle, auto Destroy>
+class device_handles {
+ public:
+  device_handles() = default;
+  device_handles(device_handles const&) = delete;
+  device_handles& operator=(device_handles const&) = delete;
+  ~device_handles() {
+    for (auto const& [device, handle] : of_) (void)Destroy(handle);
+  }
+
+  /// The current device's; `make(handle)` makes it when it is first asked for.
+  template <class Make>
+  [[nodiscard]] Handle current(Make const& make) {
+    auto const device = current_device();
+    if (auto const found = of_.find(device); found != of_.end()) return found->second;
+    Handle handle = nullptr;
+    try {
+      make(handle);
+    } catch (...) {
+      if (handle != nullptr) (void)Destroy(handle);
+      throw;
+    }
+    return of_[device] = handle;
+  }
+
+ private:
+  std::unordered_map<int, Handle> of_;
 };
 
 /// Memory of the current device from the system.

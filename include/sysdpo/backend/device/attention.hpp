@@ -6,7 +6,6 @@
 
 #include <string>
 #include <type_traits>
-#include <utility>
 
 #include "sysdpo/backend/device/elementwise.hpp"
 #include "sysdpo/backend/device/launch.hpp"
@@ -158,18 +157,14 @@ struct implement<attention_op, Backend> {
             "kernels take whole words of 16 bytes, and " + std::to_string(largest) + " elements at most",
             "Choose heads of a multiple of " + std::to_string(kernel::pack_width<T>) + " elements, at most " +
                 std::to_string(largest)});
-    auto const fits = [&]<int Smaller, int Size>(std::integer_sequence<int, Smaller, Size>) {
-      if constexpr (Smaller < largest) {
-        if (head_size > Size) return false;
-        visit(std::integral_constant<int, Size>{});
-        return true;
-      } else {
-        return false;
-      }
-    };
-    fits(std::integer_sequence<int, 0, 32>{}) || fits(std::integer_sequence<int, 32, 64>{}) ||
-        fits(std::integer_sequence<int, 64, 96>{}) || fits(std::integer_sequence<int, 96, 128>{}) ||
-        fits(std::integer_sequence<int, 128, 160>{}) || fits(std::integer_sequence<int, 160, 256>{});
+    smallest<32, 64, 96, 128, 160, 256>(head_size, visit);
+  }
+  /// The same of these sizes, which ascend.
+  template <int Size, int... Larger, class Visit>
+  static void smallest(int head_size, Visit&& visit) {
+    if constexpr (sizeof...(Larger) > 0 && Size < SYSDPO_LARGEST_HEAD)
+      if (head_size > Size) return smallest<Larger...>(head_size, visit);
+    visit(std::integral_constant<int, Size>{});
   }
 };
 
