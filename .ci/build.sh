@@ -5,6 +5,9 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 packages=(g++ cmake ninja-build ccache catch2 libcli11-dev libeigen3-dev libfmt-dev libpng-dev libxtensor-dev nlohmann-json3-dev)
 optional_packages=(libdnnl-dev libxsimd-dev)
+# The clang that is tested, its sanitizers, and what makes their reports readable.
+# shellcheck disable=SC2034
+clang_packages=(clang-16 libclang-rt-16-dev llvm-16)
 
 die() {
   echo "$(basename "$0"): $*" >&2

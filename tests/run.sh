@@ -10,7 +10,7 @@ tests/run.sh [--sanitize | --thread-sanitize | --preset NAME] [--compiler COMPIL
   --sanitize           build with the address and undefined-behaviour sanitizers
   --thread-sanitize    build the tests of what runs in threads, and no others, with the thread sanitizer
   --preset NAME        build with another preset of CMakePresets.json (default: release)
-  --compiler COMPILER  build with another compiler, such as clang++-16
+  --compiler COMPILER  build with another compiler, such as clang++-16, which sanitizers take anyway where it is to be had
   --headers            compile every header alone too
   CTEST_OPTION...      handed on to ctest: -- -R graph
 END
@@ -32,6 +32,9 @@ while (($#)); do
 done
 
 [[ -z $compiler ]] || packages+=("$(package_of "$compiler")")
+[[ $preset != *sanitize ]] || optional_packages+=("${clang_packages[@]}")
 install_packages
+# g++ takes three times as long over what the sanitizers add.
+if [[ $preset == *sanitize && -z $compiler ]] && command -v clang++-16 >/dev/null; then compiler=clang++-16; fi
 build "$preset" "$compiler" "${targets[@]}"
 ctest --test-dir "$build_dir" --output-on-failure --parallel "$(nproc)" "${ctest_options[@]}"
