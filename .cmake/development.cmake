@@ -49,7 +49,9 @@ if(SYSDPO_ARCH MATCHES "v4|native")
 endif()
 
 # Instrumented code makes g++ warn of paths that do not exist; there, warnings are for reading.
-if(NOT SYSDPO_SANITIZE)
+if(SYSDPO_SANITIZE)
+  target_compile_options(sysdpo_warnings INTERFACE $<$<CXX_COMPILER_ID:Clang>:-Werror>)
+else()
   target_compile_options(sysdpo_warnings INTERFACE -Werror)
 endif()
 

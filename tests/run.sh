@@ -32,7 +32,7 @@ while (($#)); do
 done
 
 [[ -z $compiler ]] || packages+=("$(package_of "$compiler")")
-[[ $preset != *sanitize ]] || optional_packages+=("${clang_packages[@]}")
+[[ $preset != *sanitize || $compiler == g++* ]] || optional_packages+=("${clang_packages[@]}")
 install_packages
 # g++ takes three times as long over what the sanitizers add.
 if [[ $preset == *sanitize && -z $compiler ]] && command -v clang++-16 >/dev/null; then compiler=clang++-16; fi
