@@ -96,6 +96,7 @@
 #include <sysdpo/backend/cpu/winograd.hpp>
 #include <sysdpo/backend/memory_pool.hpp>
 #include <sysdpo/backend/planned.hpp>
+#include <sysdpo/backend/recorded_step.hpp>
 #include <sysdpo/backend/scratch.hpp>
 
 #include <sysdpo/tensor/checkpoint.hpp>
@@ -181,6 +182,7 @@
 #include <sysdpo/train/progress.hpp>
 #include <sysdpo/train/reference_cache.hpp>
 #include <sysdpo/train/rounds.hpp>
+#include <sysdpo/train/step_runner.hpp>
 #include <sysdpo/train/system_folder.hpp>
 #include <sysdpo/train/tensorboard.hpp>
 #include <sysdpo/train/trainer.hpp>

@@ -216,19 +216,29 @@ struct training {
     auto policy = make_policy();
     auto reference = policy;
     auto const setup_seconds = seconds_since(begin);
-    sysdpo::trainer<system, machine, Precision> trainer(policy, reference, Setup::policies(), data,
-                                                        options_of(pairs, checkpointed));
+    auto options = options_of(pairs, checkpointed);
     double loss = 0;
-    for (int i = 0; i < 3; ++i) loss = trainer.take_step().at("loss");
-    wait_for_machine();
-    auto const allocations = pool.system_allocations();
-    std::vector<double> seconds;
-    for (int i = 0; i < samples; ++i) {
-      auto const start = clock_type::now();
-      loss = trainer.take_step().at("loss");
+    std::uint64_t allocations = 0;  // of the timed steps
+    index_t replayed = 0;
+    auto const time_steps = [&](bool records) {
+      options.record_steps = records;
+      sysdpo::trainer<system, machine, Precision> trainer(policy, reference, Setup::policies(), data,
+                                                          options);
+      for (int i = 0; i < 3; ++i) loss = trainer.take_step().at("loss");
       wait_for_machine();
-      seconds.push_back(seconds_since(start));
-    }
+      auto const allocated = pool.system_allocations();
+      std::vector<double> seconds;
+      for (int i = 0; i < samples; ++i) {
+        auto const start = clock_type::now();
+        loss = trainer.take_step().at("loss");
+        wait_for_machine();
+        seconds.push_back(seconds_since(start));
+      }
+      allocations += pool.system_allocations() - allocated;
+      replayed = trainer.replayed_steps();
+      return seconds;
+    };
+    auto const seconds = time_steps(false);
     auto const peak = pool.peak_bytes() - before;
     auto const device = device_memory::now();
     auto const texts = Setup::texts();
@@ -246,9 +256,14 @@ struct training {
     row["held_bytes"] = pool.held_bytes();
     row["device_bytes"] = device.total - device.free;
     row["estimate_ratio"] = row["estimate_bytes"].template get<double>() / static_cast<double>(peak);
-    row["system_allocations"] = pool.system_allocations() - allocations;
     row["loss"] = loss;
     row["setup_seconds"] = setup_seconds;
+
+    auto const recorded = time_steps(true);
+    row["recorded_seconds"] = median(recorded);
+    row["recorded_samples"] = recorded;
+    row["replayed_steps"] = replayed;
+    row["system_allocations"] = allocations;
   }
 };
 
@@ -308,6 +323,8 @@ void print_figures(step_case const& one, json const& row) {
   std::printf("%-55s %9.2f ms %7.1f TFLOP/s %4.0f%% %8.2f pairs/s %9.0f tokens/s\n", one.name().c_str(),
               1e3 * number("seconds"), number("rate"), 100 * number("share_of_ceiling"),
               number("pairs_per_second"), number("tokens_per_second"));
+  std::printf("    recorded: %.2f ms, %ld of %d steps replayed\n", 1e3 * number("recorded_seconds"),
+              row["replayed_steps"].get<long>(), 3 + static_cast<int>(row["recorded_samples"].size()));
   std::printf(
       "    %ld pairs; peak %.2f GiB, estimated %.2f (%+.1f%%); held %.2f GiB, by the device %.2f; "
       "%ld allocations in the timed steps; loss %.4f; made in %.1f s\n",

@@ -83,7 +83,7 @@ def table(rows, modes):
 
 
 def step_table(rows):
-    heads = ("case", "pairs", "time", "pairs/s", "tokens/s", "TFLOP/s", "share of ceiling", "peak GiB", "estimated")
+    heads = ("case", "pairs", "time", "recorded", "pairs/s", "tokens/s", "TFLOP/s", "share of ceiling", "peak GiB", "estimated")
     heads += tuple(f"PyTorch, {mode}" for mode in MODES) + tuple(f"time, {mode} to ours" for mode in MODES)
     heads += tuple(f"memory, {mode} to ours" for mode in MODES)
     lines = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * (len(heads) - 1)]
@@ -91,10 +91,11 @@ def step_table(rows):
         cells = [row["name"].removeprefix("step/").replace("/", ", "), str(row.get("sizes", {}).get("pairs", "–"))]
         if "seconds" in row:
             gib = [row[key] / 2**30 for key in ("peak_bytes", "estimate_bytes")]
-            cells += [time_of(row["seconds"]), f"{row['pairs_per_second']:.1f}", f"{row['tokens_per_second']:.0f}",
+            cells += [time_of(row["seconds"]), time_of(row.get("recorded_seconds")),
+                      f"{row['pairs_per_second']:.1f}", f"{row['tokens_per_second']:.0f}",
                       f"{row['rate']:.1f}", f"{100 * row['share_of_ceiling']:.0f}%", f"{gib[0]:.2f}", f"{gib[1]:.2f}"]
         else:
-            cells += [ours_of(row)[0], *["–"] * 6]
+            cells += [ours_of(row)[0], *["–"] * 7]
         for mode in MODES:
             cell = "refused" if mode in row.get("pytorch_refused", {}) else time_of(row.get("pytorch_seconds", {}).get(mode))
             pairs = row.get("pytorch_pairs", {}).get(mode)

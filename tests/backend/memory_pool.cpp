@@ -86,7 +86,8 @@ TEST_CASE("blocks of a reservation serve it alone until they are released", "[ba
   pool.trim();
   CHECK(pool.held_bytes() == older->bytes + taken->bytes + idle->bytes);
   auto const reserved = pool.end_reservation();
-  CHECK(reserved == std::vector{older, taken, idle});
+  CHECK(reserved.blocks == std::vector{older, taken, idle});
+  CHECK(reserved.taken == std::vector{taken, taken, idle});
 
   // Afterwards nobody gets them, whether they were given back before or only now.
   pool.give_back(idle);
@@ -100,12 +101,13 @@ TEST_CASE("blocks of a reservation serve it alone until they are released", "[ba
   auto* const of_the_second = pool.take(1000);
   CHECK((of_the_second != result && of_the_second != older));
   pool.give_back(of_the_second);
-  CHECK(pool.end_reservation() == std::vector{of_the_second});
+  auto const second = pool.end_reservation();
+  CHECK(second.blocks == std::vector{of_the_second});
   pool.trim();
   CHECK(counted::held.size() == 6);
 
   pool.release(reserved);
-  pool.release({of_the_second});
+  pool.release(second);
   CHECK(pool.take(2000) == idle);
   pool.give_back(idle);
   pool.give_back(another);
@@ -114,6 +116,43 @@ TEST_CASE("blocks of a reservation serve it alone until they are released", "[ba
   pool.trim();
   CHECK(counted::held.empty());
   CHECK(pool.held_bytes() == 0);
+}
+
+TEST_CASE("a repetition is served as the reservation was, or says that it cannot be", "[backend]") {
+  sysdpo::memory_pool<counted> pool;
+  pool.begin_reservation();
+  auto* const first = pool.take(1000);
+  pool.give_back(first);
+  auto* const second = pool.take(1000);
+  auto* const third = pool.take(500);
+  auto const reserved = pool.end_reservation();
+  pool.give_back(second);
+  REQUIRE(first == second);
+
+  pool.begin_repetition(reserved);
+  CHECK_THROWS_AS(pool.begin_repetition(reserved), sysdpo::error);
+  CHECK(pool.take(1000) == first);
+  CHECK_THROWS_AS(pool.take(1000), sysdpo::other_work);  // it is in use
+  pool.give_back(first);
+  CHECK_THROWS_AS(pool.take(2000), sysdpo::other_work);
+  CHECK(pool.take(999) == first);
+  CHECK_THROWS_AS(pool.take(500), sysdpo::other_work);  // somebody has kept the third
+  sysdpo::memory_block* of_another_thread = nullptr;
+  std::jthread([&] { of_another_thread = pool.take(500); }).join();
+  CHECK((of_another_thread != nullptr && of_another_thread != third));
+  pool.give_back(third);
+  CHECK(pool.take(500) == third);
+  CHECK_THROWS_AS(pool.take(500), sysdpo::other_work);  // there were three
+  pool.give_back(first);
+  CHECK(pool.end_repetition());
+  pool.begin_repetition(reserved);
+  CHECK(!pool.end_repetition());
+
+  auto* const other = pool.take(1000);
+  CHECK(other != first);
+  pool.release(reserved);
+  CHECK(pool.take(1000) == first);
+  for (auto* const block : {first, third, other, of_another_thread}) pool.give_back(block);
 }
 
 TEST_CASE("a block that outlives its reservation is an ordinary one", "[backend]") {

@@ -78,8 +78,12 @@ TEST_CASE("recorded work keeps its slots, and reports each time it is done", "[b
   {
     list reports;
     auto* const before = reports.take(found_by("before"));
+    find(before, 1, 1);
+    reports.begin_recording();
     auto* const slot = reports.take(found_by("recorded"));
-    recorded = reports.take_off(1);
+    reports.evaluate();  // nothing of what is recorded is there yet
+    before[0] = before[1] = -1;
+    recorded = reports.end_recording();
     CHECK(reports.size() == 1);
     reports.evaluate();
     CHECK(reports.take(found_by("after")) == before);
@@ -93,10 +97,24 @@ TEST_CASE("recorded work keeps its slots, and reports each time it is done", "[b
     }
 
     // Recorded work that holds all slots leaves room for more.
+    reports.evaluate();
+    reports.begin_recording();
     for (std::size_t i = 1; i < list::capacity; ++i) (void)reports.take(found_by("all"));
-    auto const rest = reports.take_off(0);
+    auto rest = reports.end_recording();
     CHECK(reports.take(found_by("more")) != slot);
     CHECK(host::pieces == 2);
+
+    // The same work, walked again, keeps its slots and says what they mean now.
+    reports.evaluate();
+    reports.begin_repetition(recorded);
+    CHECK(reports.take(found_by("again")) == slot);
+    CHECK_THROWS_AS(reports.take(found_by("one too many")), sysdpo::other_work);
+    CHECK(reports.end_repetition());
+    reports.begin_repetition(rest);
+    CHECK(!reports.end_repetition());
+    reports.open_again(recorded);
+    find(slot, 2, 5);
+    CHECK_THROWS_WITH(reports.evaluate(), "again (2): id 5.");
   }
   CHECK(host::pieces == 2);  // as long as something may be done again
   recorded.clear();

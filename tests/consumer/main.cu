@@ -1,7 +1,8 @@
 // A program for GPUs, which says so where there is none: 2 · 3 by cuBLASLt, in a step that is replayed.
 #include <cstdio>
 #include <sysdpo/backend/cuda/conv2d.cuh>
-#include <sysdpo/backend/cuda/graph.cuh>
+#include <sysdpo/backend/cuda/product.cuh>
+#include <sysdpo/backend/recorded_step.hpp>
 
 using gpu = sysdpo::cuda;  // CUDA's own headers have a namespace of that name
 
@@ -16,8 +17,8 @@ int main() try {
   };
   gpu::upload(x, numbers, sizeof numbers);
   step();
-  sysdpo::cuda_graph graph(step);
-  graph.replay();
+  sysdpo::recorded_step<gpu> again(step);
+  again.replay();
   gpu::download(numbers, x, sizeof numbers);
   gpu::memory().give_back(block);
   std::printf("twice 2 times 3 is %g\n", numbers[2]);

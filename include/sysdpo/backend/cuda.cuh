@@ -3,8 +3,8 @@
 
 #include "sysdpo/backend/cuda/backend.cuh"
 #include "sysdpo/backend/cuda/conv2d.cuh"
-#include "sysdpo/backend/cuda/graph.cuh"
 #include "sysdpo/backend/cuda/product.cuh"
 #include "sysdpo/backend/cuda/sort.cuh"
 #include "sysdpo/backend/device.hpp"
 #include "sysdpo/backend/device/planned.hpp"
+#include "sysdpo/backend/recorded_step.hpp"

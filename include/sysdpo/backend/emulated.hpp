@@ -9,3 +9,4 @@
 #include "sysdpo/backend/emulated/emulator.hpp"
 #include "sysdpo/backend/emulated/product.hpp"
 #include "sysdpo/backend/emulated/sort.hpp"
+#include "sysdpo/backend/recorded_step.hpp"

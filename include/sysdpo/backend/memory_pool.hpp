@@ -12,12 +12,17 @@
 #include <limits>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "sysdpo/core/error.hpp"
 
 namespace sysdpo {
+
+/// Thrown through work that is walked again (backend/recorded_step.hpp) where it turns out to be other
+/// work than was recorded. Nothing but the walk catches it.
+struct other_work {};
 
 /// One piece of pooled memory and the number of tensors that share it.
 struct memory_block {
@@ -47,16 +52,13 @@ class memory_pool {
     auto const rounded = size_class(bytes);
     {
       std::scoped_lock const lock(mutex_);
+      if (repetition_.thread == std::this_thread::get_id()) return take_again(rounded);
       auto& free = free_[class_index(rounded)];
       in_use_ += rounded;
       if (!free.empty()) {
-        peak_ = std::max(peak_, in_use_);
-        auto* block = free.back();
+        auto* const block = free.back();
         free.pop_back();
-        block->owners.store(1, std::memory_order_relaxed);
-        block->is_back = false;
-        reserve(block);
-        return block;
+        return hand_out(block);
       }
       if (held_ + rounded > limit_) trim_locked();
       if (held_ + rounded > limit_) {
@@ -77,11 +79,8 @@ class memory_pool {
       throw;
     }
     block->bytes = rounded;
-    block->owners.store(1, std::memory_order_relaxed);
     std::scoped_lock const lock(mutex_);
-    peak_ = std::max(peak_, in_use_);
-    reserve(block);
-    return block;
+    return hand_out(block);
   }
 
   /// Returns a block that lost its last owner.
@@ -108,6 +107,12 @@ class memory_pool {
     limit_ = bytes == 0 ? no_limit : bytes;
   }
 
+  /// Blocks that are set apart.
+  struct reservation {
+    std::vector<memory_block*> blocks;
+    std::vector<memory_block*> taken;  ///< what requests got, one after the other
+  };
+
   /// From here to `end_reservation()` the pool notes which blocks are used, for work that is recorded now and
   /// done again later, any number of times. What is taken and given back meanwhile serves the next request,
   /// as always; older blocks that are given back keep their content. \throws error if one is under way.
@@ -119,7 +124,7 @@ class memory_pool {
   }
 
   /// The blocks noted, which serve no request until `release` gets them, whoever gives them back.
-  [[nodiscard]] std::vector<memory_block*> end_reservation() noexcept {
+  [[nodiscard]] reservation end_reservation() noexcept {
     std::scoped_lock const lock(mutex_);
     for (auto& free : free_)
       std::erase_if(free, [&](memory_block const* block) { return block->reservation == reservation_; });
@@ -127,10 +132,26 @@ class memory_pool {
     return std::exchange(reserved_, {});
   }
 
-  /// Ends the reservation of `blocks`: those that were given back serve requests again.
-  void release(std::vector<memory_block*> const& blocks) noexcept {
+  /// From here to `end_repetition()` requests of this thread get what those of the reservation got, in their
+  /// order; one of another size, or for a block that is still in use, throws `other_work`. `reserved` must
+  /// live on. \throws error if another repetition is under way.
+  void begin_repetition(reservation const& reserved) {
     std::scoped_lock const lock(mutex_);
-    for (auto* block : blocks) {
+    if (repetition_.of != nullptr)
+      fail({"memory pool", "", "two repetitions at a time", "End the first one before you begin another"});
+    repetition_ = {&reserved, 0, std::this_thread::get_id()};
+  }
+  /// Whether every block of the reservation was asked for.
+  bool end_repetition() noexcept {
+    std::scoped_lock const lock(mutex_);
+    auto const ended = std::exchange(repetition_, {});
+    return ended.next == ended.of->taken.size();
+  }
+
+  /// Ends the reservation: blocks that were given back serve requests again.
+  void release(reservation const& reserved) noexcept {
+    std::scoped_lock const lock(mutex_);
+    for (auto* block : reserved.blocks) {
       block->reservation = 0;
       if (block->is_back) free_[class_index(block->bytes)].push_back(block);
     }
@@ -150,11 +171,32 @@ class memory_pool {
   }
 
  private:
+  /// Serves a request, which is counted already, with `block`.
+  memory_block* hand_out(memory_block* block) {
+    block->owners.store(1, std::memory_order_relaxed);
+    block->is_back = false;
+    peak_ = std::max(peak_, in_use_);
+    if (reservation_ != 0) reserved_.taken.push_back(block);
+    reserve(block);
+    return block;
+  }
+
+  /// The block that this request got when the work was recorded.
+  memory_block* take_again(std::size_t rounded) {
+    auto const& taken = repetition_.of->taken;
+    if (repetition_.next == taken.size()) throw other_work{};
+    auto* const block = taken[repetition_.next];
+    if (block->bytes != rounded || !block->is_back) throw other_work{};
+    ++repetition_.next;
+    in_use_ += rounded;
+    return hand_out(block);
+  }
+
   /// Notes a block for the reservation under way.
   void reserve(memory_block* block) {
     if (reservation_ == 0 || block->reservation == reservation_) return;
     block->reservation = reservation_;
-    reserved_.push_back(block);
+    reserved_.blocks.push_back(block);
   }
 
   /// Memory from the system; where it has none left, once more after it got the unused blocks back.
@@ -225,7 +267,12 @@ class memory_pool {
   std::size_t peak_ = 0;
   std::uint64_t reservation_ = 0;  // under way; 0: none
   std::uint64_t reservations_ = 0;
-  std::vector<memory_block*> reserved_;
+  reservation reserved_;
+  struct {
+    reservation const* of = nullptr;  // under way; null: none
+    std::size_t next = 0;             // of what was taken
+    std::thread::id thread{};
+  } repetition_;
 };
 
 }  // namespace sysdpo

@@ -28,6 +28,7 @@
 #include "sysdpo/train/callbacks.hpp"
 #include "sysdpo/train/checkpoint.hpp"
 #include "sysdpo/train/fingerprint.hpp"
+#include "sysdpo/train/step_runner.hpp"
 
 namespace sysdpo {
 
@@ -64,6 +65,10 @@ struct trainer_options {
   /// Models of which a step keeps only what enters their blocks, and runs these twice: less memory, the same
   /// bits. Models without blocks pass it over; one that was told so itself needs no flag.
   model_numbers<System, bool> checkpoint_activations{};
+  /// On a backend that can (backend/recorded_step.hpp): a step that does the work of the one before, on other
+  /// data, is a replay of that one's launches. For small models and texts of one length: elsewhere launches
+  /// take no time, or no two steps are alike. The memory of a step stays taken between steps.
+  bool record_steps = false;
   double max_gradient_norm = 1;  ///< of each model's gradient by itself; 0 does not clip
   index_t validate_every = 0;    ///< steps; 0 never
   index_t draw_noise_every = 0;  ///< steps; costs one more scoring of a batch; 0 never
@@ -105,7 +110,11 @@ class trainer {
   trainer(models_type& policy, models_type& reference, policy_options<System> const& policies,
           std::span<preference<System> const> pairs, options_type const& options,
           std::span<preference<System> const> validation = {})
-      : policy_(&policy), pairs_(pairs), validation_(validation), options_(options) {
+      : policy_(&policy),
+        pairs_(pairs),
+        validation_(validation),
+        options_(options),
+        runner_(options.record_steps) {
     check_options();
     check_pairs(pairs);
     check_pairs(validation);
@@ -186,6 +195,8 @@ class trainer {
 
   /// Steps done, those before a resumption included.
   [[nodiscard]] index_t step() const { return step_; }
+  /// How many of this trainer's steps were replays (trainer_options::record_steps).
+  [[nodiscard]] index_t replayed_steps() const { return runner_.replayed(); }
 
   /// Puts the moving averages into the policy, for the models that have one. For when training is over: going
   /// on would start from the averages.
@@ -203,32 +214,48 @@ class trainer {
   void explain_memory(memory_explanation explanation) { explanation_ = std::move(explanation); }
 
  private:
-  metric_map try_step() {
-    // All of the step's work is issued before the host reads any of it.
+  /// What a step computes before the host looks at any of it.
+  struct step_results {
+    std::vector<typename loss_type::result_type> losses;  // of each batch
+    std::optional<typename loss_type::result_type> redrawn;
+    std::array<tensor<Backend, double>, System::model_count> squared_norms;  // of each model's gradient
+  };
+
+  /// Issues the work up to there: the gradients of the next step's pairs.
+  [[nodiscard]] step_results issue_step() {
+    step_results results;
     policy_->for_each([](auto, auto& model) { model.parameters().clear_gradients(); });
     auto const pairs_per_step = options_.pairs_per_batch * options_.batches_per_step;
-    std::vector<typename loss_type::result_type> results;
-    std::optional<typename loss_type::result_type> redrawn;
     for (index_t i = 0; i < options_.batches_per_step; ++i) {
       auto const batch = batch_at(step_ * pairs_per_step + i * options_.pairs_per_batch);
-      results.push_back(loss_->accumulate(batch, static_cast<double>(pairs_per_step)));
+      results.losses.push_back(loss_->accumulate(batch, static_cast<double>(pairs_per_step)));
       if (i == 0 && options_.draw_noise_every > 0 && (step_ + 1) % options_.draw_noise_every == 0)
-        redrawn = loss_->score(revisited(batch));
+        results.redrawn = loss_->score(revisited(batch));
     }
-    std::array<tensor<Backend, double>, System::model_count> squares;
-    policy_->for_each(
-        [&](auto index, auto& model) { squares[index] = sum_squared_gradients(model.parameters()); });
+    policy_->for_each([&](auto index, auto& model) {
+      results.squared_norms[index] = sum_squared_gradients(model.parameters());
+    });
+    return results;
+  }
+
+  metric_map try_step() {
+    step_results results;
+    runner_.run([&] {
+      results = {};  // its memory is what the step takes next
+      results = issue_step();
+    });
 
     metric_map metrics;
-    for (auto const& result : results) {
+    for (auto const& result : results.losses) {
       for (auto const& [name, value] : metrics_of<System>(result, options_.loss))
         metrics[name] += value / static_cast<double>(options_.batches_per_step);
       if (!std::isfinite(metrics["loss"])) stop_unsound(first_unsound_node<System>(result), "log-ratio");
     }
-    if (redrawn) metrics.merge(draw_noise_of<System>(results.front(), *redrawn, options_.loss));
+    if (results.redrawn)
+      metrics.merge(draw_noise_of<System>(results.losses.front(), *results.redrawn, options_.loss));
     std::array<double, System::model_count> norms{};
     policy_->for_each([&](auto index, auto&) {
-      norms[index] = std::sqrt(squares[index].to_host()[0]);
+      norms[index] = std::sqrt(results.squared_norms[index].to_host()[0]);
       auto const name = std::string(model_name<typename decltype(index)::model>());
       if (!std::isfinite(norms[index])) stop_unsound(name, "gradient");
       metrics["model/" + name + "/gradient_norm"] = norms[index];
@@ -481,6 +508,7 @@ class trainer {
   std::span<preference<System> const> pairs_;
   std::span<preference<System> const> validation_;
   options_type options_;
+  step_runner<Backend> runner_;
   std::vector<adamw<Backend, Precision>> optimizers_;
   moving_averages<System, Backend, Precision> averages_{};
   std::optional<directory_lock> lock_;  // on the folder of checkpoints, as long as the trainer lives

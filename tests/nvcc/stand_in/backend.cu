@@ -10,8 +10,8 @@
 
 #include "stand_in.hpp"
 #include "support/catch.hpp"
-#include "sysdpo/backend/cuda/graph.cuh"
 #include "sysdpo/backend/cuda/product.cuh"
+#include "sysdpo/backend/recorded_step.hpp"
 
 using sysdpo::bf16;
 using sysdpo::cuda;
@@ -52,11 +52,34 @@ auto found_by(std::string const& name) {
   };
 }
 
-/// What a capture of `step` throws.
+using recording = sysdpo::recorded_step<cuda>;
+
+/// y [size] = factor · x.
+struct scaled {
+  static constexpr int threads = 32;
+  struct arguments {
+    float const* x;
+    float* y;
+    index_t size;
+    float factor;
+  };
+  using shared = sysdpo::kernel::nothing_shared;
+  static index_t blocks(arguments const& given) { return sysdpo::kernel::ceil_divide(given.size, threads); }
+  template <class Block>
+  SYSDPO_DEVICE void operator()(Block&, arguments const&, shared&) const {}
+};
+/// What the stand-in runs for it.
+void scale(unsigned blocks, void const* arguments) {
+  auto const& [x, y, size, factor] = *static_cast<scaled::arguments const*>(arguments);
+  CHECK(blocks == (size + 31) / 32);
+  for (index_t i = 0; i < size; ++i) y[i] = factor * x[i];
+}
+
+/// What a recording of `step` throws.
 template <class Step>
 std::string refusal(Step const& step) {
   try {
-    sysdpo::cuda_graph const graph(step);
+    recording const made(step);
     return "none";
   } catch (sysdpo::error const& error) {
     return error.what();
@@ -197,7 +220,7 @@ TEST_CASE("cuBLASLt is told the product that was asked for, once", "[cuda]") {
                     Catch::Contains("[2, 3] times [2, 3]"));
 }
 
-TEST_CASE("a captured step is done again at each replay, in memory that nobody else gets", "[cuda]") {
+TEST_CASE("a recorded step is done again at each replay, in memory that nobody else gets", "[cuda]") {
   array<std::int64_t> const fault(std::vector<std::int64_t>{5, 77});
   array<float> const x(std::vector<float>{1, 2, 3, 4});
   array<float> const y(4);
@@ -217,7 +240,7 @@ TEST_CASE("a captured step is done again at each replay, in memory that nobody e
   cuda::upload(x.data, fresh.data(), 16);
   cuda::zero(y.data, 16);
   {
-    sysdpo::cuda_graph graph(step);
+    recording graph(step);
     CHECK(y.host() == std::vector<float>(4));
     graph.replay();
     array<float> const foreign(std::vector<float>(4, 9));
@@ -230,16 +253,88 @@ TEST_CASE("a captured step is done again at each replay, in memory that nobody e
   CHECK_THROWS_WITH(cuda::synchronize(), "step (5): id 77.");
 }
 
-TEST_CASE("a capture refuses what it cannot hold, and leaves all as it was", "[cuda]") {
+TEST_CASE("an update takes over what is uploaded and what kernels are given", "[cuda]") {
+  stand_in::kernel = scale;
+  stand_in::argument_bytes = sizeof(scaled::arguments);
+  std::vector<float> host(40, 1);
+  float factor = 2;
+  array<float> const y(std::vector<float>(40, 0));
+  auto* target = y.data;
+  auto const step = [&] {
+    array<float> const x(host);
+    array<float> const between(40);
+    cuda::launch<scaled>({x.data, between.data, static_cast<index_t>(host.size()), factor});
+    cuda::copy(target, between.data, 40);
+    cuda::launch<scaled>({between.data, y.data, static_cast<index_t>(host.size()), 10});
+  };
+  step();
+  cuda::synchronize();
+  recording again(step);
+  host.assign(40, 3);
+  factor = 5;
+  again.replay();
+  CHECK(y.host() == std::vector<float>(40, 20));  // as it was recorded
+  REQUIRE(again.update(step));
+  auto const foreign = array<float>(std::vector<float>(40, 9));
+  again.replay();
+  host.assign(40, 4);  // it has been read
+  again.replay();
+  CHECK(y.host() == std::vector<float>(40, 150));
+  auto const waits = stand_in::waits_for_events;
+  again.replay();
+  REQUIRE(again.update(step));
+  CHECK(stand_in::waits_for_events == waits + 1);  // for what the replay before reads
+  again.replay();
+  CHECK(y.host() == std::vector<float>(40, 200));
+  CHECK(foreign.host() == std::vector<float>(40, 9));
+
+  SECTION("another number of elements to upload") { host.resize(39); }
+  SECTION("another place to copy to") { target = foreign.data; }
+  CHECK(!again.update(step));
+  CHECK_THROWS_WITH(again.replay(), Catch::Contains("other work than was recorded"));
+}
+
+TEST_CASE("an update sees to it that libraries are asked for the same", "[cuda]") {
+  using product = sysdpo::implement<sysdpo::product_op, cuda>;
+  array<float> const a(std::vector<float>{1, 2, 3, 4, 5, 6});
+  array<float> const b(std::vector<float>{1, 0, 0, 1, 1, 1});
+  array<float> const c(4);
+  auto const* first = a.data;
+  bool accumulate = false;
+  bool streams = false;
+  auto const step = [&] {
+    product::forward(sysdpo::matrix_view<float const>{first, 2, 3},
+                     sysdpo::matrix_view<float const>{b.data, 3, 2}, sysdpo::matrix_view<float>{c.data, 2, 2},
+                     accumulate);
+    if (streams) (void)cuda::stream();
+  };
+  step();
+  cuda::synchronize();
+  recording again(step);
+  cuda::zero(a.data, 4);
+  REQUIRE(again.update(step));
+  again.replay();
+  CHECK(c.host() == std::vector<float>{3, 5, 10, 11});
+  SECTION("other operands") { first = b.data; }
+  SECTION("another sum") { accumulate = true; }
+  SECTION("work by other means") { streams = true; }
+  CHECK(!again.update(step));
+  CHECK(c.host() == std::vector<float>{3, 5, 10, 11});
+}
+
+TEST_CASE("a recording refuses what it cannot hold, and leaves all as it was", "[cuda]") {
   array<float> const x(4);
-  float host[4] = {};
   (void)x.host();
   CHECK(refusal([] {}) == "none");
-  CHECK_THAT(refusal([&] { cuda::upload(x.data, host, 16); }), Catch::Contains("cuda_graph (an upload)"));
-  CHECK_THAT(refusal([&] { (void)x.host(); }), Catch::Contains("cuda_graph (a download)"));
+  CHECK_THAT(refusal([&] { (void)x.host(); }), Catch::Contains("recorded step (a download)"));
   CHECK_THAT(refusal([] { cuda::synchronize(); }), Catch::Contains("waiting for the device"));
+  CHECK_THAT(refusal([] {
+               cuda::device_scope const scope(1);
+               array<char> const other(100);
+             }),
+             Catch::Contains("the step that is recorded on device 0 uses another one too"));
   CHECK_THAT(refusal([] { array<char>(33333333); }), Catch::Contains("more memory than the pool has unused"));
-  CHECK_THAT(refusal([] { sysdpo::cuda_graph const inner([] {}); }), Catch::Contains("another capture"));
+  CHECK_THAT(refusal([] { recording const inner([] {}); }), Catch::Contains("another recording"));
   CHECK_THAT(refusal([] {
                void* memory = nullptr;
                (void)cudaMalloc(&memory, 100);
@@ -256,7 +351,7 @@ TEST_CASE("a capture refuses what it cannot hold, and leaves all as it was", "[c
             }
           }).join();
         }) == "none");
-  CHECK_THAT(of_the_other, Catch::Contains("another thread captures"));
+  CHECK_THAT(of_the_other, Catch::Contains("another thread records"));
 
   CHECK(cudaGetLastError() == cudaSuccess);
   array<char> const works(33333333);

@@ -1,6 +1,6 @@
 // A stand-in for the CUDA runtime, of which it has what backend/cuda/ calls: two devices of 100 MiB whose
 // streams do nothing before somebody waits for them, so that what relies on being waited for shows. It aborts
-// where a GPU would read what is no longer there. Kernels are not run.
+// where a GPU would read what is no longer there. Kernels are what a test says they are.
 #include <cuda_runtime_api.h>
 
 #include <cstdint>
@@ -24,6 +24,12 @@ std::recursive_mutex mutex;
 thread_local int current = 0;
 thread_local cudaError_t last = cudaSuccess;
 thread_local CUstream_st* captured = nullptr;  // by this thread
+thread_local cudaStreamCaptureMode capture_mode = cudaStreamCaptureModeGlobal;
+struct {
+  dim3 grid, block;
+  std::size_t bytes;
+  CUstream_st* stream;
+} thread_local configuration;
 std::map<char const*, std::size_t> pinned;
 std::map<void*, std::pair<int, std::size_t>> allocated;
 std::size_t used[2];
@@ -59,8 +65,17 @@ struct CUevent_st {
 
 namespace {
 
+/// A kernel as a test has it, with a copy of its arguments.
+work kernel_work(void const*, dim3 grid, void** arguments) {
+  auto const* const first = static_cast<char const*>(arguments[0]);
+  return [grid, given = std::vector<char>(first, first + stand_in::argument_bytes)] {
+    stand_in::kernel(grid.x, given.data());
+  };
+}
+
 /// What a capture does not allow.
 cudaError_t refuse(CUstream_st* stream) {
+  if (capture_mode == cudaStreamCaptureModeRelaxed) return cudaSuccess;
   stream->invalid = true;
   return returned(cudaErrorStreamCaptureUnsupported);
 }
@@ -75,6 +90,8 @@ void* allocate(std::size_t bytes) {
 
 int stand_in::waits_for_streams = 0;
 int stand_in::waits_for_events = 0;
+std::size_t stand_in::argument_bytes = 0;
+void (*stand_in::kernel)(unsigned, void const*) = nullptr;
 
 void stand_in::issue(CUstream_st* stream, std::function<void()> done) {
   std::scoped_lock const lock(mutex);
@@ -132,7 +149,7 @@ cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* all) {
 }
 cudaError_t cudaHostAlloc(void** memory, std::size_t bytes, unsigned) {
   std::scoped_lock const lock(mutex);
-  if (captured != nullptr) return refuse(captured);
+  if (captured != nullptr && refuse(captured) != cudaSuccess) return last;
   *memory = allocate(bytes);
   pinned[static_cast<char const*>(*memory)] = bytes;
   return cudaSuccess;
@@ -195,6 +212,11 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   return cudaSuccess;
 }
 
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return cudaSuccess;
+}
+
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   std::scoped_lock const lock(mutex);
   if (stream->capture != nullptr) return returned(cudaErrorIllegalState);
@@ -211,6 +233,27 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   if (!stream->invalid) return cudaSuccess;
   delete recorded;
   return returned(cudaErrorStreamCaptureInvalidated);
+}
+cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {
+  std::swap(*mode, capture_mode);
+  return cudaSuccess;
+}
+cudaError_t cudaStreamGetCaptureInfo(cudaStream_t stream, cudaStreamCaptureStatus* status,
+                                     unsigned long long*, cudaGraph_t*, cudaGraphNode_t const** nodes,
+                                     cudaGraphEdgeData const**, std::size_t* count) {
+  static thread_local cudaGraphNode_t node;
+  *status = cudaStreamCaptureStatusActive;
+  node = reinterpret_cast<cudaGraphNode_t>(stream->capture->size());
+  *nodes = &node;
+  *count = 1;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphExecKernelNodeSetParams(cudaGraphExec_t executable, cudaGraphNode_t node,
+                                             cudaKernelNodeParams const* given) {
+  auto& each = *reinterpret_cast<std::vector<work>*>(executable);
+  each.at(reinterpret_cast<std::size_t>(node) - 1) =
+      kernel_work(given->func, given->gridDim, given->kernelParams);
+  return cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
   *executable =
@@ -230,7 +273,35 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   return cudaSuccess;
 }
 
-// What nvcc's code calls when a program starts.
+cudaError_t cudaFuncSetAttribute(void const*, cudaFuncAttribute, int) { return cudaSuccess; }
+cudaError_t cudaLaunchKernel(void const* function, dim3 grid, dim3, void** arguments, std::size_t,
+                             cudaStream_t stream) {
+  stand_in::issue(stream, kernel_work(function, grid, arguments));
+  return cudaSuccess;
+}
+
+// What nvcc's code calls at a launch, and when a program starts.
+unsigned __cudaPushCallConfiguration(dim3 grid, dim3 block, std::size_t bytes, CUstream_st* stream) {
+  configuration = {grid, block, bytes, stream};
+  return 0;
+}
+cudaError_t __cudaPopCallConfiguration(dim3* grid, dim3* block, std::size_t* bytes, void* stream) {
+  *grid = configuration.grid;
+  *block = configuration.block;
+  *bytes = configuration.bytes;
+  *static_cast<CUstream_st**>(stream) = configuration.stream;
+  return cudaSuccess;
+}
+cudaError_t __cudaGetKernel(cudaKernel_t* kernel, void const* function) {
+  *kernel = reinterpret_cast<cudaKernel_t>(const_cast<void*>(function));
+  return cudaSuccess;
+}
+cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void** arguments,
+                               std::size_t bytes, cudaStream_t stream) {
+  return cudaLaunchKernel(kernel, grid, block, arguments, bytes, stream);
+}
+void __cudaRegisterFunction(void**, char const*, char*, char const*, int, uint3*, uint3*, dim3*, dim3*,
+                            int*) {}
 void** __cudaRegisterFatBinary(void*) {
   static void* nothing = nullptr;
   return &nothing;

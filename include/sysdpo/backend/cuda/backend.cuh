@@ -12,6 +12,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <thread>
+#include <vector>
 
 #include "sysdpo/backend/concept.hpp"
 #include "sysdpo/backend/cuda/device.cuh"
@@ -25,7 +27,7 @@ namespace cuda_detail {
 /// Memory that host and device share, for reports.
 struct report_memory {
   static std::int64_t* allocate(std::size_t numbers) {
-    state().refuse_in_capture("the first report of a thread", "Run the step once in the ordinary way first");
+    state().refuse_in_step("the first report of a thread", "Run the step once in the ordinary way first");
     void* memory = nullptr;
     // With unified addressing, as every 64-bit system has it, its address is the same on either side.
     check_cuda(
@@ -69,11 +71,11 @@ struct cuda {
   [[nodiscard]] static int device() { return cuda_detail::current_device(); }
   /// Makes `device` the calling thread's current one. \throws error if there is no such device.
   static void use_device(int device) { cuda_detail::use_device(device); }
-  /// The current device's stream, for work that is issued by other means. \throws error while another thread
-  /// captures it.
+  /// The current device's stream, for work that is issued by other means. A step that issues such work can be
+  /// recorded and replayed, but not updated. \throws error while another thread captures it.
   [[nodiscard]] static cudaStream_t stream() {
     auto& state = cuda_detail::state();
-    (void)state.is_capturing();
+    if (auto const* const work = state.recording(); work != nullptr && work->is_walked()) throw other_work{};
     return state.stream;
   }
 
@@ -82,6 +84,7 @@ struct cuda {
   struct memory_pools {
     [[nodiscard]] memory_block* take(std::size_t bytes) const {
       auto& state = cuda_detail::state();
+      (void)state.recording();  // nobody else takes memory from a device while a step is recorded there
       auto* const block = state.pool.take(bytes);
       block->device = state.index;
       return block;
@@ -106,20 +109,24 @@ struct cuda {
 
   /// `bytes` bytes within the current device's memory.
   static void copy(void* to, void const* from, std::size_t bytes) {
-    if (bytes != 0)
-      check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream()),
+    auto& state = cuda_detail::state();
+    if (bytes != 0 && state.is_to_issue(cuda_detail::copy_call, to, from, bytes))
+      check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, state.stream),
                  "cudaMemcpyAsync within the device");
   }
   /// The host's memory may be used again when it returns, before the device has it.
   static void upload(void* to, void const* from, std::size_t bytes) {
+    if (bytes == 0) return;
     auto& state = cuda_detail::state();
-    state.refuse_in_capture("an upload", "Upload before the step, into tensors that it reads");
-    if (bytes != 0) state.uploads.upload(to, from, bytes, state.stream);
+    if (auto* const work = state.recording())
+      work->upload(to, from, bytes, state.stream);
+    else
+      state.uploads.upload(to, from, bytes, state.stream);
   }
   /// Waits. \throws error for what kernels issued before by this thread found wrong.
   static void download(void* to, void const* from, std::size_t bytes) {
     auto& state = cuda_detail::state();
-    state.refuse_in_capture("a download", "Read results after the replay");
+    state.refuse_in_step("a download", "Read results after the replay");
     if (bytes != 0)
       check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, state.stream),
                  "cudaMemcpyAsync to the host");
@@ -127,7 +134,9 @@ struct cuda {
   }
   /// `bytes` bytes of zeros.
   static void zero(void* to, std::size_t bytes) {
-    if (bytes != 0) check_cuda(cudaMemsetAsync(to, 0, bytes, stream()), "cudaMemsetAsync");
+    auto& state = cuda_detail::state();
+    if (bytes != 0 && state.is_to_issue(cuda_detail::zero_call, to, bytes))
+      check_cuda(cudaMemsetAsync(to, 0, bytes, state.stream), "cudaMemsetAsync");
   }
   /// Waits for all work on the current device. \throws error for what kernels issued before by this thread
   /// found wrong.
@@ -139,7 +148,11 @@ struct cuda {
   /// Issues all blocks of a kernel, in order with the work issued before.
   template <kernel::kernel Kernel>
   static void launch(typename Kernel::arguments const& arguments) {
-    sysdpo::launch<Kernel>(arguments, stream());
+    auto& state = cuda_detail::state();
+    if (auto* const work = state.recording())
+      work->launch<Kernel>(arguments, state.stream);
+    else
+      sysdpo::launch<Kernel>(arguments, state.stream);
   }
 
   /// What this thread's kernels on the current device report (backend/device/reports.hpp).
@@ -147,6 +160,75 @@ struct cuda {
     thread_local cuda_detail::thread_reports lists;
     return lists.of[device()];
   }
+
+  /// What recorded_step (backend/recorded_step.hpp) asks for.
+  class step_recorder {
+   public:
+    using pool = memory_pool<cuda_detail::memory_source>;
+    using reservation = pool::reservation;
+    using report_entries = std::vector<report_list<cuda_detail::report_memory>::entry>;
+
+    [[nodiscard]] pool& memory() const { return state().pool; }
+    [[nodiscard]] report_list<cuda_detail::report_memory>& reports() const {
+      device_scope const scope(state().index);
+      return cuda::reports();
+    }
+
+    void begin_recording() {
+      enter();
+      state().capturing = std::this_thread::get_id();
+      try {
+        work_.begin(state().stream);
+      } catch (...) {
+        leave();
+        throw;
+      }
+    }
+    void end_recording() {
+      leave();
+      work_.end(state().stream);
+    }
+    void abandon() noexcept {
+      leave();
+      cuda_detail::captured_work::abandon(state().stream);
+    }
+
+    void begin_update() {
+      enter();
+      try {
+        work_.begin_walk();
+      } catch (...) {
+        leave();
+        throw;
+      }
+    }
+    bool end_update() noexcept {
+      leave();
+      return work_.end_walk();
+    }
+
+    void replay() {
+      device_scope const scope(state().index);
+      state().refuse_in_step("a replay", "Replay one step after the other instead");
+      work_.replay(state().stream);
+    }
+
+   private:
+    [[nodiscard]] cuda_detail::device_state& state() const { return *state_; }
+
+    /// What this thread issues goes to the work, until it leaves.
+    void enter() {
+      state().refuse_in_step("another recording", "Record one step after the other instead");
+      cuda_detail::this_step() = {&work_, state().index};
+    }
+    void leave() noexcept {
+      cuda_detail::this_step() = {};
+      state().capturing = std::thread::id{};
+    }
+
+    cuda_detail::device_state* state_ = &cuda_detail::state();
+    cuda_detail::captured_work work_;
+  };
 
   /// Lets products and convolutions of float round their operands to TF32, 10 bits of fraction, which is
   /// several times faster. For the whole process; off at first.

@@ -163,6 +163,9 @@ class conv2d_plan {
   /// Issues it.
   void run(conv2d_operands const& operands) const {
     scratch_of<cuda, std::byte> const workspace(workspace_);
+    if (!state().is_to_issue(convolution_call, number_, operands.image, operands.weight, operands.result,
+                             workspace.data()))
+      return;
     cudnn_descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
     // The interface takes pointers to what is only read as it takes the others.
     std::array<void*, 3> const pointers{const_cast<void*>(operands.image), const_cast<void*>(operands.weight),
@@ -180,6 +183,11 @@ class conv2d_plan {
   static constexpr std::int64_t result_id = 3;
   /// Working memory that a way may take without a more modest one being looked for.
   static constexpr std::int64_t modest_workspace = std::int64_t{512} << 20;
+
+  [[nodiscard]] static std::uint64_t next_number() {
+    thread_local std::uint64_t made = 0;
+    return ++made;
+  }
 
   explicit conv2d_plan(std::string about) : about_(std::move(about)) {}
 
@@ -285,6 +293,7 @@ class conv2d_plan {
   std::vector<cudnn_descriptor> parts_;  // kept as long as the plan that was made of them
   std::optional<cudnn_descriptor> config_, way_;
   std::int64_t workspace_ = 0;
+  std::uint64_t number_ = next_number();  // no other plan of this thread has it
 };
 
 /// Does one convolution, by this thread's plan for it.

@@ -36,7 +36,7 @@ namespace cuda_detail {
   thread_local device_handles<cudnnHandle_t, cudnnDestroy> made;
   return made.current([](cudnnHandle_t& handle) {
     check_cudnn(cudnnCreate(&handle), "cudnnCreate");
-    check_cudnn(cudnnSetStream(handle, cuda::stream()), "cudnnSetStream");
+    check_cudnn(cudnnSetStream(handle, state().stream), "cudnnSetStream");
   });
 }
 

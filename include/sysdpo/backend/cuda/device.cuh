@@ -22,6 +22,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "sysdpo/backend/cuda/captured_work.cuh"
 #include "sysdpo/backend/cuda/status.cuh"
 #include "sysdpo/backend/memory_pool.hpp"
 #include "sysdpo/core/error.hpp"
@@ -170,6 +171,16 @@ class upload_ring {
   std::array<std::size_t, slots> reader_{};  // of each slot: whose event says that it was read
 };
 
+/// The step that the calling thread records, or walks again, and on which device; null: none.
+struct step_under_way {
+  captured_work* work = nullptr;
+  int device = 0;
+};
+[[nodiscard]] inline step_under_way& this_step() {
+  thread_local step_under_way current;
+  return current;
+}
+
 /// One device's.
 struct device_state {
   int index = 0;
@@ -181,24 +192,36 @@ struct device_state {
   memory_block* product_workspace = nullptr;
   std::atomic<std::thread::id> capturing;  // the thread that captures the stream; none: nobody does
 
-  /// Whether the calling thread captures the stream. \throws error if another thread does.
-  [[nodiscard]] bool is_capturing() const {
+  /// The step that the calling thread records or walks again, which then gets all that it issues; null: none.
+  /// \throws error if it is a step of another device, or another thread captures the stream.
+  [[nodiscard]] captured_work* recording() const {
+    auto const& [work, device] = this_step();
+    if (work != nullptr && device != index)
+      fail({"recorded step", "device " + std::to_string(index),
+            "the step that is recorded on device " + std::to_string(device) + " uses another one too",
+            "Keep a step on one device"});
     auto const thread = capturing.load(std::memory_order_relaxed);
-    if (thread == std::thread::id{}) return false;
-    if (thread != std::this_thread::get_id())
-      fail({"CUDA", "device " + std::to_string(index), "another thread captures a cuda_graph there",
-            "Capture while no other thread uses the device"});
-    return true;
+    if (work == nullptr && thread != std::thread::id{})
+      fail({"CUDA", "device " + std::to_string(index), "another thread records a step there",
+            "Record while no other thread uses the device"});
+    return work;
   }
 
-  /// \throws error where the calling thread captures a graph, which `what` cannot be part of.
-  void refuse_in_capture(char const* what, char const* remedy) const {
-    if (is_capturing()) fail({"cuda_graph", what, "a captured step cannot do that", remedy});
+  /// Whether a call, which is `about` these addresses and numbers, is to be issued now.
+  template <class... About>
+  [[nodiscard]] bool is_to_issue(call const& which, About... about) const {
+    auto* const work = recording();
+    return work == nullptr || work->is_to_issue(which, about...);
+  }
+
+  /// \throws error where the calling thread records a step, which `what` cannot be part of.
+  void refuse_in_step(char const* what, char const* remedy) const {
+    if (recording() != nullptr) fail({"recorded step", what, "a recorded step cannot do that", remedy});
   }
 
   /// Waits for all work that was issued to the device.
   void wait() const {
-    refuse_in_capture("waiting for the device", "Read results after the replay");
+    refuse_in_step("waiting for the device", "Read results after the replay");
     check_cuda(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
   }
 };
@@ -225,9 +248,9 @@ struct device_state {
 
 inline void* memory_source::allocate(std::size_t bytes) {
   auto& device = state();
-  if (device.is_capturing())
-    fail({"cuda_graph", mebibytes(bytes), "the captured step takes more memory than the pool has unused",
-          "Run the step once in the ordinary way, with the same shapes, before it is captured"});
+  if (device.recording() != nullptr)
+    fail({"recorded step", mebibytes(bytes), "the recorded step takes more memory than the pool has unused",
+          "Run the step once in the ordinary way, with the same shapes, before it is recorded"});
   void* memory = nullptr;
   auto const status = cudaMalloc(&memory, bytes);
   if (status == cudaSuccess) return memory;

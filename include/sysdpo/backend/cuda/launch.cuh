@@ -104,16 +104,27 @@ __global__ void __launch_bounds__(Kernel::threads)
   Kernel{}(self, arguments, *reinterpret_cast<typename Kernel::shared*>(memory));
 }
 
-/// Issues all blocks of a kernel on `stream`, and does not wait. \throws error if the device refuses.
+/// How many blocks a kernel has for its arguments. \throws error if they are more than a launch takes.
 template <kernel::kernel Kernel>
-void launch(typename Kernel::arguments const& arguments, cudaStream_t stream) {
+[[nodiscard]] unsigned blocks_of(typename Kernel::arguments const& arguments) {
   auto const blocks = Kernel::blocks(arguments);
-  if (blocks == 0) return;
   if (blocks > 0x7fffffff)
     fail({"CUDA", std::to_string(blocks) + " blocks", "a launch takes at most 2147483647",
           "Cut the batch into smaller ones"});
-  constexpr auto bytes =
-      std::is_empty_v<typename Kernel::shared> ? std::size_t{0} : sizeof(typename Kernel::shared);
+  return static_cast<unsigned>(blocks);
+}
+
+/// The shared memory that a block of the kernel takes.
+template <kernel::kernel Kernel>
+inline constexpr std::size_t shared_bytes =
+    std::is_empty_v<typename Kernel::shared> ? std::size_t{0} : sizeof(typename Kernel::shared);
+
+/// Issues all blocks of a kernel on `stream`, and does not wait. \throws error if the device refuses.
+template <kernel::kernel Kernel>
+void launch(typename Kernel::arguments const& arguments, cudaStream_t stream) {
+  auto const blocks = blocks_of<Kernel>(arguments);
+  if (blocks == 0) return;
+  constexpr auto bytes = shared_bytes<Kernel>;
   static_assert(bytes <= (std::size_t{163} << 10), "more shared memory than a block has on an sm_80");
   if constexpr (bytes > (std::size_t{48} << 10)) {
     auto const status = cudaFuncSetAttribute(entry<Kernel>, cudaFuncAttributeMaxDynamicSharedMemorySize,
@@ -126,7 +137,7 @@ void launch(typename Kernel::arguments const& arguments, cudaStream_t stream) {
     }
     check_cuda(status, "cudaFuncSetAttribute");
   }
-  entry<Kernel><<<static_cast<unsigned>(blocks), Kernel::threads, bytes, stream>>>(arguments);
+  entry<Kernel><<<blocks, Kernel::threads, bytes, stream>>>(arguments);
   check_cuda(cudaGetLastError(), "launch of a kernel");
 }
 

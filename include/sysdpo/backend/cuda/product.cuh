@@ -172,14 +172,19 @@ struct implement<product_op, cuda> {
         .has_bias = bias != nullptr,
         .tf32 = std::is_same_v<T, float> && cuda::tf32_allowed(),
         .alignment = {aligned(a.data), aligned(b.data), aligned(c.data), aligned(bias)}};
+    auto& device = cuda_detail::state();
+    if (!device.is_to_issue(cuda_detail::product_call, cuda_detail::data_type<T>, cuda_detail::data_type<Out>,
+                            a.data, b.data, c.data, bias, m, n, k, a.transposed, b.transposed, accumulate,
+                            key.tf32))
+      return;
     auto const& plan = cuda_detail::product_plan_for<T, Out>(key, bias);
     if (bias != nullptr) cuda_detail::set(plan.product, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
     float const alpha = 1;
     float const beta = accumulate ? 1 : 0;
-    auto const status = cublasLtMatmul(
-        cuda_detail::cublas_handle(), plan.product.get(), &alpha, b.data, plan.b.get(), a.data, plan.a.get(),
-        &beta, c.data, plan.c.get(), c.data, plan.c.get(), &plan.algorithm, cuda_detail::product_workspace(),
-        cuda_detail::product_workspace_bytes, cuda::stream());
+    auto const status =
+        cublasLtMatmul(cuda_detail::cublas_handle(), plan.product.get(), &alpha, b.data, plan.b.get(), a.data,
+                       plan.a.get(), &beta, c.data, plan.c.get(), c.data, plan.c.get(), &plan.algorithm,
+                       cuda_detail::product_workspace(), cuda_detail::product_workspace_bytes, device.stream);
     if (status != CUBLAS_STATUS_SUCCESS)
       check_cublas(status, "cublasLtMatmul", cuda_detail::describe<T, Out>(key));
   }

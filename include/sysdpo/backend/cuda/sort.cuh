@@ -50,17 +50,20 @@ struct implement<sort_ids_op, cuda> {
     scratch_of<cuda, std::int32_t> const places(size);
     cuda::launch<cuda_detail::count_up>({size, places.data()});
 
+    auto& device = cuda_detail::state();
     std::size_t bytes = 0;
     auto const sort = [&](void* workspace) {
       constexpr int bits = 8 * sizeof(std::int32_t);
       check_cuda(cub::DeviceRadixSort::SortPairs(workspace, bytes, ids.data, sorted.data,
                                                  static_cast<std::int32_t const*>(places.data()), order.data,
-                                                 count, 0, bits, cuda::stream()),
+                                                 count, 0, bits, device.stream),
                  "cub::DeviceRadixSort::SortPairs");
     };
     sort(nullptr);  // only says how much it needs
     scratch_of<cuda, std::byte> const workspace(bytes == 0 ? 1 : static_cast<index_t>(bytes));
-    sort(workspace.data());
+    if (device.is_to_issue(cuda_detail::sort_call, ids.data, sorted.data, order.data, places.data(),
+                           workspace.data(), count))
+      sort(workspace.data());
   }
 };
 

@@ -28,7 +28,7 @@ namespace cuda_detail {
     case cudaErrorStreamCaptureInvalidated:
     case cudaErrorStreamCaptureImplicit:
     case cudaErrorStreamCaptureIsolation:
-      return "The step that a cuda_graph captures must neither wait for the device nor ask the system for "
+      return "A step that is recorded must neither wait for the device nor ask the system for "
              "memory: run it once in the ordinary way first, and read results after the replay";
     case cudaErrorIllegalAddress:
     case cudaErrorMisalignedAddress:

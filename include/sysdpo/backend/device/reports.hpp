@@ -13,9 +13,12 @@
 #include <cstdint>
 #include <functional>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
+
+#include "sysdpo/backend/memory_pool.hpp"
 
 namespace sysdpo {
 
@@ -40,8 +43,14 @@ class report_list {
 
   /// A slot for the next kernel. When all are taken it waits for the device, and throws what it finds then.
   [[nodiscard]] std::int64_t* take(description describe) {
+    if (repeated_ != nullptr) {
+      if (next_ == repeated_->size()) throw other_work{};
+      auto& again = (*repeated_)[next_++];
+      again.describe = std::make_shared<description const>(std::move(describe));
+      return again.slot.get();
+    }
     if (slots_ == nullptr) slots_ = std::make_shared<slots>();
-    if (slots_->free.empty()) {
+    if (slots_->free.empty() && !is_recording()) {
       Memory::wait();
       evaluate();
     }
@@ -56,8 +65,10 @@ class report_list {
   }
 
   /// Call it when the device has done what this thread issued. Throws for the first kernel that found fault;
-  /// what later ones found may follow from that, and is dropped.
+  /// what later ones found may follow from that, and is dropped. While work is recorded, or walked again,
+  /// there is nothing to see yet.
   void evaluate() {
+    if (is_recording() || repeated_ != nullptr) return;
     std::shared_ptr<description const> first;
     auto position = nothing;
     auto id = nothing;
@@ -77,21 +88,36 @@ class report_list {
   /// How many are open.
   [[nodiscard]] std::size_t size() const noexcept { return open_.size(); }
 
-  /// Takes the reports after the first `begin` off the list, for work that is recorded and done again later.
-  [[nodiscard]] std::vector<entry> take_off(std::size_t begin) {
-    auto const first = open_.begin() + static_cast<std::ptrdiff_t>(begin);
+  /// From here to `end_recording()` reports belong to work that is recorded now and done later.
+  void begin_recording() noexcept { recorded_from_ = open_.size(); }
+  /// Them.
+  [[nodiscard]] std::vector<entry> end_recording() {
+    auto const first =
+        open_.begin() + static_cast<std::ptrdiff_t>(std::exchange(recorded_from_, not_recording));
     std::vector<entry> taken(std::make_move_iterator(first), std::make_move_iterator(open_.end()));
     open_.erase(first, open_.end());
     return taken;
   }
 
-  /// Opens `reports` once more, for work that was recorded and is done again now.
+  /// From here to `end_repetition()` the same work is walked again: its kernels get the slots of `reports`,
+  /// one after the other, and say what these mean now. One more than there were throws `other_work`.
+  void begin_repetition(std::vector<entry>& reports) noexcept {
+    repeated_ = &reports;
+    next_ = 0;
+  }
+  /// Whether all of them were asked for.
+  bool end_repetition() noexcept { return next_ == std::exchange(repeated_, nullptr)->size(); }
+
+  /// Opens `reports` once more, for work that was recorded and is done now.
   void open_again(std::vector<entry> const& reports) {
     open_.insert(open_.end(), reports.begin(), reports.end());
   }
 
  private:
   static constexpr std::int64_t nothing = -1;
+  static constexpr auto not_recording = std::numeric_limits<std::size_t>::max();
+
+  [[nodiscard]] bool is_recording() const noexcept { return recorded_from_ != not_recording; }
 
   struct slots {
     std::vector<std::int64_t*> pieces;
@@ -112,6 +138,9 @@ class report_list {
 
   std::shared_ptr<slots> slots_;
   std::vector<entry> open_;
+  std::size_t recorded_from_ = not_recording;
+  std::vector<entry>* repeated_ = nullptr;
+  std::size_t next_ = 0;  // of them
 };
 
 }  // namespace sysdpo

@@ -12,11 +12,12 @@
 #include "sysdpo/backend/concept.hpp"
 #include "sysdpo/backend/device/reports.hpp"
 #include "sysdpo/backend/emulated/emulator.hpp"
+#include "sysdpo/backend/emulated/recorded_work.hpp"
 #include "sysdpo/core/error.hpp"
 
 namespace sysdpo {
 
-/// Kernels on the CPU, by emulation. Work is done when a call returns.
+/// Kernels on the CPU, by emulation. Work is done when a call returns, unless it is recorded.
 struct emulated {
   static constexpr char const* name = "emulated";
   static constexpr bool runs_kernels = true;
@@ -50,22 +51,40 @@ struct emulated {
     return *one;
   }
 
+  /// Does `Work(arguments)`: at once, or whenever the step is done that this thread records.
+  template <auto Work, class Arguments>
+  static void issue(Arguments const& arguments) {
+    if (auto* const recorded = recording())
+      recorded->issue<Work>(arguments);
+    else
+      Work(arguments);
+  }
+
   static void copy(void* to, void const* from, std::size_t bytes) {
+    if (bytes != 0) issue<emulated_detail::recorded_work::copy>(transfer{to, from, bytes});
+  }
+  static void upload(void* to, void const* from, std::size_t bytes) {
+    if (bytes == 0) return;
+    if (auto* const recorded = recording())
+      recorded->upload(to, from, bytes);
+    else
+      std::memcpy(to, from, bytes);
+  }
+  static void download(void* to, void const* from, std::size_t bytes) {
+    if (recording() != nullptr)
+      fail({"recorded step", "a download", "a step that is recorded cannot do that",
+            "Read results after the replay"});
+    reports().evaluate();
     if (bytes != 0) std::memcpy(to, from, bytes);
   }
-  static void upload(void* to, void const* from, std::size_t bytes) { copy(to, from, bytes); }
-  static void download(void* to, void const* from, std::size_t bytes) {
-    reports().evaluate();
-    copy(to, from, bytes);
-  }
   static void zero(void* to, std::size_t bytes) {
-    if (bytes != 0) std::memset(to, 0, bytes);
+    if (bytes != 0) issue<fill>(transfer{to, nullptr, bytes});
   }
 
   /// Runs all blocks of a kernel, in the order of this thread's `how()`.
   template <kernel::kernel Kernel>
   static void launch(typename Kernel::arguments const& arguments) {
-    emulate<Kernel>(arguments, how());
+    issue<run<Kernel>>(arguments);
   }
 
   /// The order in which this thread emulates.
@@ -85,6 +104,52 @@ struct emulated {
   static report_list<report_memory>& reports() {
     static thread_local report_list<report_memory> list;
     return list;
+  }
+
+  /// What recorded_step (backend/recorded_step.hpp) asks for.
+  class step_recorder {
+   public:
+    using reservation = pool::reservation;
+    using report_entries = std::vector<report_list<report_memory>::entry>;
+
+    [[nodiscard]] static pool& memory() { return emulated::memory(); }
+    [[nodiscard]] static report_list<report_memory>& reports() { return emulated::reports(); }
+
+    void begin_recording() {
+      if (recording() != nullptr)
+        fail({"recorded step", "another recording", "a step that is recorded cannot do that",
+              "Record one step after the other instead"});
+      recording() = &work_;
+    }
+    static void end_recording() { recording() = nullptr; }
+    static void abandon() noexcept { recording() = nullptr; }
+    void begin_update() {
+      begin_recording();
+      work_.begin_walk();
+    }
+    bool end_update() noexcept {
+      recording() = nullptr;
+      return work_.end_walk();
+    }
+    void replay() { work_.run(); }
+
+   private:
+    emulated_detail::recorded_work work_;
+  };
+
+ private:
+  using transfer = emulated_detail::recorded_work::transfer;
+
+  static void fill(transfer const& given) { std::memset(given.to, 0, given.bytes); }
+  template <kernel::kernel Kernel>
+  static void run(typename Kernel::arguments const& arguments) {
+    emulate<Kernel>(arguments, how());
+  }
+
+  /// Where this thread's work is written down instead of done; null: nowhere.
+  static emulated_detail::recorded_work*& recording() {
+    static thread_local emulated_detail::recorded_work* current = nullptr;
+    return current;
   }
 };
 

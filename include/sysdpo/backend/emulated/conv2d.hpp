@@ -17,44 +17,69 @@ struct implement<conv2d_op, emulated> {
   template <class T>
   static void forward(array_view<T const> x, array_view<T const> w, array_view<T const> bias, array_view<T> y,
                       index_t stride, index_t padding) {
-    auto const kernels = numbers(w);
-    auto const images = numbers(x);
-    std::vector<float> sums(static_cast<std::size_t>(y.size()));
-    for_each_tap(x.extents, w.extents, y.extents, stride, padding,
-                 [&](index_t from, index_t to, index_t tap) {
-                   for (index_t o = 0; o < w.extents[0]; ++o)
-                     for (index_t c = 0; c < w.extents[1]; ++c)
-                       sums[at(to + o)] += images[at(from + c)] * kernels[weight_at(w.extents, o, c, tap)];
-                 });
-    for (index_t i = 0; i < y.size(); ++i)
-      y[i] = kernel::from_float<T>(sums[at(i)] + (bias ? kernel::to_float(bias[i % w.extents[0]]) : 0));
+    emulated::issue<convolve<T>>(operands<T>{x, w, bias, y, stride, padding});
   }
 
   template <class T>
   static void backward(array_view<T const> x, array_view<T const> w, array_view<T const> dy,
                        gradient_view<T> dx, gradient_view<T> dw, gradient_view<T> dbias, index_t stride,
                        index_t padding) {
-    auto const kernels = numbers(w);
-    auto const images = numbers(x);
-    auto const upstream = numbers(dy);
-    std::vector<float> x_sums(images.size());
-    std::vector<float> w_sums(kernels.size());
-    for_each_tap(x.extents, w.extents, dy.extents, stride, padding,
-                 [&](index_t from, index_t to, index_t tap) {
-                   for (index_t o = 0; o < w.extents[0]; ++o)
-                     for (index_t c = 0; c < w.extents[1]; ++c) {
-                       auto const weight = weight_at(w.extents, o, c, tap);
-                       x_sums[at(from + c)] += upstream[at(to + o)] * kernels[weight];
-                       w_sums[weight] += upstream[at(to + o)] * images[at(from + c)];
-                     }
-                 });
-    store(dx, x_sums);
-    store(dw, w_sums);
+    emulated::issue<convolve_back<T>>(back_operands<T>{x, w, dy, dx, dw, stride, padding});
     auto const outputs = w.extents[0];
     device_detail::column_sums<emulated>(1, dy.size() / (outputs < 1 ? 1 : outputs), outputs, dy.data, dbias);
   }
 
  private:
+  template <class T>
+  struct operands {
+    array_view<T const> x, w, bias;
+    array_view<T> y;
+    index_t stride, padding;
+  };
+  template <class T>
+  struct back_operands {
+    array_view<T const> x, w, dy;
+    gradient_view<T> dx, dw;
+    index_t stride, padding;
+  };
+
+  template <class T>
+  static void convolve(operands<T> const& given) {
+    auto const kernels = numbers(given.w);
+    auto const images = numbers(given.x);
+    std::vector<float> sums(static_cast<std::size_t>(given.y.size()));
+    for_each_tap(given.x.extents, given.w.extents, given.y.extents, given.stride, given.padding,
+                 [&](index_t from, index_t to, index_t tap) {
+                   for (index_t o = 0; o < given.w.extents[0]; ++o)
+                     for (index_t c = 0; c < given.w.extents[1]; ++c)
+                       sums[at(to + o)] +=
+                           images[at(from + c)] * kernels[weight_at(given.w.extents, o, c, tap)];
+                 });
+    for (index_t i = 0; i < given.y.size(); ++i)
+      given.y[i] = kernel::from_float<T>(
+          sums[at(i)] + (given.bias ? kernel::to_float(given.bias[i % given.w.extents[0]]) : 0));
+  }
+
+  template <class T>
+  static void convolve_back(back_operands<T> const& given) {
+    auto const kernels = numbers(given.w);
+    auto const images = numbers(given.x);
+    auto const upstream = numbers(given.dy);
+    std::vector<float> x_sums(images.size());
+    std::vector<float> w_sums(kernels.size());
+    for_each_tap(given.x.extents, given.w.extents, given.dy.extents, given.stride, given.padding,
+                 [&](index_t from, index_t to, index_t tap) {
+                   for (index_t o = 0; o < given.w.extents[0]; ++o)
+                     for (index_t c = 0; c < given.w.extents[1]; ++c) {
+                       auto const weight = weight_at(given.w.extents, o, c, tap);
+                       x_sums[at(from + c)] += upstream[at(to + o)] * kernels[weight];
+                       w_sums[weight] += upstream[at(to + o)] * images[at(from + c)];
+                     }
+                 });
+    store(given.dx, x_sums);
+    store(given.dw, w_sums);
+  }
+
   static std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
   static std::size_t weight_at(shape const& w, index_t o, index_t c, index_t tap) {
     return at((o * w[1] + c) * w[2] * w[3] + tap);

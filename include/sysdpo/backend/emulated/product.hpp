@@ -23,29 +23,42 @@ struct implement<product_op, emulated> {
   template <class T, class Out>
   static void forward(matrix_view<T const> a, matrix_view<T const> b, std::type_identity_t<Out> const* bias,
                       matrix_view<Out> c, bool accumulate) {
-    auto const depth = a.transposed ? a.rows : a.columns;
-    auto const columns = static_cast<std::size_t>(c.columns);
-    std::vector<float> const left = dense(a);
-    std::vector<float> const right = dense(b);
+    emulated::issue<multiply<T, Out>>(operands<T, Out>{a, b, bias, c, accumulate});
+  }
+
+ private:
+  template <class T, class Out>
+  struct operands {
+    matrix_view<T const> a, b;
+    Out const* bias;
+    matrix_view<Out> c;
+    bool accumulate;
+  };
+
+  template <class T, class Out>
+  static void multiply(operands<T, Out> const& given) {
+    auto const depth = given.a.transposed ? given.a.rows : given.a.columns;
+    auto const columns = static_cast<std::size_t>(given.c.columns);
+    std::vector<float> const left = dense(given.a);
+    std::vector<float> const right = dense(given.b);
     std::vector<float> sums(columns);
-    for (index_t i = 0; i < c.rows; ++i) {
+    for (index_t i = 0; i < given.c.rows; ++i) {
       std::fill(sums.begin(), sums.end(), 0.0F);
       for (index_t k = 0; k < depth; ++k) {
         auto const factor = left[static_cast<std::size_t>(i * depth + k)];
-        auto const* const row = right.data() + k * c.columns;
+        auto const* const row = right.data() + k * given.c.columns;
         for (std::size_t j = 0; j < columns; ++j) sums[j] += factor * row[j];
       }
       for (std::size_t j = 0; j < columns; ++j) {
-        auto& to = c.data[i * c.columns + static_cast<index_t>(j)];
+        auto& to = given.c.data[i * given.c.columns + static_cast<index_t>(j)];
         auto sum = sums[j];
-        if (bias != nullptr) sum += kernel::to_float(bias[j]);
-        if (accumulate) sum += kernel::to_float(to);
+        if (given.bias != nullptr) sum += kernel::to_float(given.bias[j]);
+        if (given.accumulate) sum += kernel::to_float(to);
         to = kernel::from_float<Out>(sum);
       }
     }
   }
 
- private:
   /// The matrix that is meant, row by row.
   template <class T>
   static std::vector<float> dense(matrix_view<T const> m) {

@@ -1,0 +1,193 @@
+// A step that is recorded and done again: by itself, and as a training's.
+#include "sysdpo/backend/recorded_step.hpp"
+
+#include "support/device_system.hpp"
+#include "sysdpo/op/embedding.hpp"
+#include "sysdpo/op/scale.hpp"
+#include "train/tabular_training.hpp"
+
+using namespace test;
+
+namespace {
+
+using array = sysdpo::tensor<device, float>;
+using recording = sysdpo::recorded_step<device>;
+
+/// y = factor · rows[ids], on what the host has when it is walked.
+struct chosen_rows {
+  array rows = tensor_of<device, float>({3, 4}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
+  std::vector<std::int32_t> ids{2, 0};
+  double factor = 2;
+  int steps = 1;  // that are done one after the other
+  sysdpo::tape<device, float> tape{sysdpo::recording::off};
+  array y{};
+
+  void operator()() {
+    y = {};
+    auto const chosen =
+        sysdpo::embedding(tape, sysdpo::variable<device, float>(rows),
+                          sysdpo::tensor<device, std::int32_t>::from_host({std::ssize(ids)}, ids));
+    auto scaled = chosen;
+    for (int i = 0; i < steps; ++i) scaled = sysdpo::scale(tape, scaled, factor);
+    y = scaled.value();
+  }
+};
+
+template <class System>
+struct training {
+  std::vector<sysdpo::metric_map> metrics;
+  index_t replayed;
+};
+
+/// What a training of `start` on `pairs` says of each step.
+template <class System>
+training<System> trained(sysdpo::models<System, device> const& start,
+                         std::vector<sysdpo::preference<System>> const& pairs,
+                         sysdpo::trainer_options<System> const& options) {
+  auto policy = start;
+  auto reference = start;
+  sysdpo::trainer<System, device> made(policy, reference, {}, pairs, options);
+  training<System> done{};
+  for (index_t step = 0; step < options.steps; ++step) done.metrics.push_back(made.take_step());
+  done.replayed = made.replayed_steps();
+  return done;
+}
+
+/// Trains with recorded steps and without; returns how many steps were replays.
+template <class System>
+index_t check_same(sysdpo::models<System, device> const& start,
+                   std::vector<sysdpo::preference<System>> const& pairs,
+                   sysdpo::trainer_options<System> options) {
+  auto const ordinary = trained(start, pairs, options);
+  CHECK(ordinary.replayed == 0);
+  options.record_steps = true;
+  auto const recorded = trained(start, pairs, options);
+  CHECK(recorded.metrics == ordinary.metrics);  // the same bits
+  return recorded.replayed;
+}
+
+}  // namespace
+
+TEST_CASE("a recorded step is done again, on what the host has then", "[backend]") {
+  chosen_rows step;
+  step();
+  recording again(step);
+  again.replay();
+  auto const* const first = step.y.data();
+  CHECK(numbers_of(step.y) == numbers{16, 18, 20, 22, 0, 2, 4, 6});
+
+  step.ids = {1, 1};
+  step.factor = 10;
+  again.replay();
+  CHECK(numbers_of(step.y) == numbers{16, 18, 20, 22, 0, 2, 4, 6});  // as recorded
+  array const foreign = tensor_of<device, float>({2, 4}, numbers(8, 5));
+  REQUIRE(again.update(step));
+  CHECK(step.y.data() == first);
+  again.replay();
+  CHECK(numbers_of(step.y) == numbers{40, 50, 60, 70, 40, 50, 60, 70});
+  CHECK(numbers_of(foreign) == numbers(8, 5));
+
+  step.rows = tensor_of<device, float>({3, 4}, numbers(12, 7));  // where it reads from may change too
+  REQUIRE(again.update(step));
+  again.replay();
+  CHECK(numbers_of(step.y) == numbers(8, 70));
+}
+
+TEST_CASE("other work than was recorded is found out", "[backend]") {
+  chosen_rows step;
+  step();
+  {
+    recording again(step);
+    SECTION("a kernel more") { step.steps = 2; }
+    SECTION("a kernel less") { step.steps = 0; }
+    SECTION("more rows") { step.ids.resize(400, 1); }
+    SECTION("one row less") { step.ids = {1}; }
+    SECTION("nothing") { step.ids = {}; }
+    array kept;
+    SECTION("somebody holds the result") { kept = step.y; }
+    CHECK(!again.update(step));
+    CHECK(!again.update(step));
+    CHECK_THROWS_WITH(again.replay(), Catch::Contains("other work than was recorded"));
+  }
+  chosen_rows anew;
+  anew();
+  CHECK(numbers_of(anew.y) == numbers{16, 18, 20, 22, 0, 2, 4, 6});
+}
+
+TEST_CASE("what the kernels of a replay find wrong shows up after it", "[backend]") {
+  chosen_rows step;
+  step();
+  recording again(step);
+  step.ids = {1, 5};
+  REQUIRE(again.update(step));
+  again.replay();
+  CHECK_THROWS_WITH(step.y.to_host(), Catch::Contains("position 1): id 5 lies outside the vocabulary of 3"));
+  step.ids = {1, 2};
+  REQUIRE(again.update(step));
+  again.replay();
+  CHECK(numbers_of(step.y) == numbers{8, 10, 12, 14, 16, 18, 20, 22});
+}
+
+TEST_CASE("a step that cannot be recorded leaves all as it was", "[backend]") {
+  chosen_rows step;
+  step();
+  auto const in_use = device::memory().bytes_in_use();
+  CHECK_THROWS_WITH(recording([&] {
+                      step();
+                      (void)step.y.to_host();
+                    }),
+                    Catch::Contains("(a download): a step that is recorded cannot do that"));
+  CHECK_THROWS_WITH(recording([&] { recording const inner(step); }), Catch::Contains("another recording"));
+  CHECK_THROWS_WITH(recording([] { sysdpo::fail({"step", "", "its own", ""}); }), "step: its own.");
+  step();
+  CHECK(numbers_of(step.y) == numbers{16, 18, 20, 22, 0, 2, 4, 6});
+  CHECK(device::memory().bytes_in_use() == in_use);
+
+  recording again(step);
+  CHECK_THROWS_WITH(again.update([] { sysdpo::fail({"step", "", "its own", ""}); }), "step: its own.");
+  CHECK(!again.update(step));
+  step();
+  CHECK(numbers_of(step.y) == numbers{16, 18, 20, 22, 0, 2, 4, 6});
+}
+
+TEST_CASE("a training whose steps are recorded computes the same bits", "[backend]") {
+  sysdpo::models<skip_system, device> const start({{.contexts = 1, .categories = 3, .initial_deviation = 1},
+                                                   {.contexts = 3, .categories = 3, .initial_deviation = 1}},
+                                                  1);
+  auto const pairs = ranked_pairs();
+  auto const options = [](auto const& adjust) {
+    sysdpo::trainer_options<skip_system> made{.steps = 12, .pairs_per_batch = 4};
+    made.rates = made.rates.all(0.05);
+    adjust(made);
+    return made;
+  };
+  using given = sysdpo::trainer_options<skip_system>&;
+  // The first step is an ordinary one, the second is recorded, the others are replays.
+  CHECK(check_same(start, pairs, options([](given) {})) == 10);
+  CHECK(check_same(start, pairs, options([](given it) { it.batches_per_step = 3; })) == 10);
+  CHECK(check_same(start, pairs, options([](given it) {
+                     it.loss.two_pass = true;
+                     it.loss.rows_per_piece = 3;
+                   })) == 10);
+  // Steps 5 and 10 draw noise once more, and the ones behind them are recorded anew.
+  CHECK(check_same(start, pairs, options([](given it) { it.draw_noise_every = 5; })) == 6);
+  // A recording that never serves is not made again at once.
+  CHECK(check_same(start, pairs, options([](given it) { it.draw_noise_every = 3; })) == 1);
+}
+
+TEST_CASE("a compound system's recorded steps compute the same bits", "[backend]") {
+  auto pairs = random_pairs(2);
+  sysdpo::trainer_options<storybook> options{.steps = 3, .pairs_per_batch = 1};
+  options.rates = options.rates.all(1e-2);
+  options.checkpoint_activations = options.checkpoint_activations.all(true);
+  // Texts of other lengths are other work.
+  CHECK(check_same(some_models<device>(), pairs, options) == 0);
+  std::int32_t word = 3;
+  for (auto& pair : pairs)
+    for (auto* page : {&pair.chosen, &pair.rejected})
+      for (auto& caption : sysdpo::get<writer>(*page)) {
+        caption.resize(2);
+        for (auto& token : caption) token = word = word == 8 ? 3 : word + 1;
+      }
+  CHECK(check_same(some_models<device>(), pairs, options) == 1);
+}
