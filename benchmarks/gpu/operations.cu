@@ -1,6 +1,7 @@
 // Norms, positions, activations, embeddings and the optimiser.
 #include "device.cuh"
 #include "sysdpo/kernel/adamw.hpp"
+#include "sysdpo/kernel/column_sums.hpp"
 #include "sysdpo/kernel/embedding.hpp"
 #include "sysdpo/kernel/geglu.hpp"
 #include "sysdpo/kernel/gradient_clip.hpp"
@@ -66,10 +67,11 @@ class row_norm_case {
     sysdpo::launch<kernel::row_norm_gain_backward<Kind, bf16>>(
         {x_.of(set), means_.of(set), scales_.of(set), dy_.of(set), rows_, width_, parts_, sums_.of(0)},
         nullptr);
-    sysdpo::launch<kernel::column_sum<bf16>>(
-        {sums_.of(0), parts_, width_, dgamma_.of(0), Kind == kernel::norm::layer ? dbeta_.of(0) : nullptr,
-         false, false},
-        nullptr);
+    sysdpo::launch<kernel::column_sums_end<bf16>>({sums_.of(0), 1, width_, parts_, dgamma_.of(0), false},
+                                                  nullptr);
+    if (Kind == kernel::norm::layer)
+      sysdpo::launch<kernel::column_sums_end<bf16>>(
+          {sums_.of(0) + index_t{parts_} * width_, 1, width_, parts_, dbeta_.of(0), false}, nullptr);
   }
 
   void check() const {
@@ -178,8 +180,11 @@ class group_norm_case {
         {gamma_.of(0), given, sums_.of(0), image_sums_.of(0), tilts_.of(0), offsets_.of(0)}, nullptr);
     sysdpo::launch<kernel::group_norm_backward<bf16>>(
         {x_.of(set), dy_.of(set), given, true, tilts_.of(0), offsets_.of(0), y_.of(set), false}, nullptr);
-    sysdpo::launch<kernel::column_sum<bf16>>(
-        {image_sums_.of(0), images_, channels_, dgamma_.of(0), dbeta_.of(0), false, false}, nullptr);
+    auto const sums = [&](float* from, bf16* to) {
+      sysdpo::launch<kernel::column_sums_end<bf16>>({from, 1, channels_, images_, to, false}, nullptr);
+    };
+    sums(image_sums_.of(0), dgamma_.of(0));
+    sums(image_sums_.of(0) + index_t{images_} * channels_, dbeta_.of(0));
   }
 
   /// The last group of the last image.

@@ -1,7 +1,7 @@
 #include "sysdpo/kernel/group_norm.hpp"
 
 #include "support/emulation.hpp"
-#include "sysdpo/kernel/row_norm.hpp"
+#include "sysdpo/kernel/column_sums.hpp"
 
 using test::bf16;
 using test::emulation;
@@ -55,9 +55,10 @@ struct problem {
         {gamma.data(), layout, sums.data(), image_sums.data(), tilts.data(), offsets.data()}, how);
     test::run<k::group_norm_backward<T>>(
         {x.data(), dy.data(), layout, is.silu, tilts.data(), offsets.data(), dx.data(), accumulate}, how);
-    test::run<k::column_sum<T>>(
-        {image_sums.data(), is.images, is.channels, dgamma.data(), dbeta.data(), accumulate, accumulate},
-        how);
+    test::run<k::column_sums_end<T>>(
+        {image_sums.data(), 1, is.channels, is.images, dgamma.data(), accumulate}, how);
+    test::run<k::column_sums_end<T>>(
+        {image_sums.data() + channels, 1, is.channels, is.images, dbeta.data(), accumulate}, how);
 
     auto const c_count = static_cast<std::size_t>(is.channels);
     auto const p_count = static_cast<std::size_t>(is.pixels);

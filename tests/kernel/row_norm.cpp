@@ -1,6 +1,7 @@
 #include "sysdpo/kernel/row_norm.hpp"
 
 #include "support/emulation.hpp"
+#include "sysdpo/kernel/column_sums.hpp"
 
 using sysdpo::kernel::norm;
 using test::bf16;
@@ -44,9 +45,10 @@ struct problem {
         how);
     test::run<k::row_norm_gain_backward<Kind, T>>(
         {x.data(), means.data(), scales.data(), dy.data(), rows, width, parts, sums.data()}, how);
-    test::run<k::column_sum<T>>(
-        {sums.data(), parts, width, dgamma.data(), layer ? dbeta.data() : nullptr, accumulate, accumulate},
-        how);
+    test::run<k::column_sums_end<T>>({sums.data(), 1, width, parts, dgamma.data(), accumulate}, how);
+    if (layer)
+      test::run<k::column_sums_end<T>>(
+          {sums.data() + index_t{parts} * width, 1, width, parts, dbeta.data(), accumulate}, how);
 
     auto const d = static_cast<std::size_t>(width);
     std::vector<double> gains(d), biases(d);

@@ -19,7 +19,6 @@ namespace kernel = sysdpo::kernel;
   COMPILE(kernel::row_norm_backward<kernel::norm::layer, T>);      \
   COMPILE(kernel::row_norm_gain_backward<kernel::norm::rms, T>);   \
   COMPILE(kernel::row_norm_gain_backward<kernel::norm::layer, T>); \
-  COMPILE(kernel::column_sum<T>);                                  \
   COMPILE(kernel::squared_norm<T>);                                \
   COMPILE(kernel::group_norm_sums<T>);                             \
   COMPILE(kernel::group_norm_statistics<T>);                       \

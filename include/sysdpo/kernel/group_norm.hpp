@@ -4,9 +4,9 @@
 //
 // Forward: group_norm_sums, group_norm_statistics, group_norm; backward: group_norm_lines where slopes and
 // shifts were not kept, group_norm_backward_sums, group_norm_backward_statistics, group_norm_backward, and
-// column_sum (kernel/row_norm.hpp) with a part an
-// image for dγ and dβ. Sums of a channel are float over `parts` shares of its pixels, the rest is double, all
-// in a fixed order. Bound by memory: two sweeps over x forward, two over x and dy backward.
+// column_sums_end (kernel/column_sums.hpp) with a part an image for dγ and for dβ. Sums of a channel are
+// float over `parts` shares of its pixels, the rest is double, all in a fixed order. Bound by memory: two
+// sweeps over x forward, two over x and dy backward.
 #pragma once
 
 #include "sysdpo/kernel/number.hpp"
@@ -351,7 +351,7 @@ struct group_norm_backward_sums : detail::channel_sums_kernel<group_norm_backwar
 };
 
 /// From those sums: what dx needs of each channel, dx = u·slope + x·tilt + offset, tilts and offsets [images,
-/// channels], and the sums over all pixels, image_sums [images, 2, channels]. A warp has a group of an image.
+/// channels], and the sums over all pixels, image_sums [2, images, channels]. A warp has a group of an image.
 template <class T>
 struct group_norm_backward_statistics {
   static constexpr int threads = warp_size;
@@ -381,7 +381,7 @@ struct group_norm_backward_statistics {
           channel[which] += static_cast<double>(
               given.sums[((image * layout.parts + part) * 2 + which) * layout.channels + first + i]);
       for (int which = 0; which < 2; ++which)
-        given.image_sums[(image * 2 + which) * layout.channels + first + i] =
+        given.image_sums[(which * layout.images + image) * layout.channels + first + i] =
             static_cast<float>(channel[which]);
       auto const gain = static_cast<double>(to_float(given.gamma[first + i]));
       product += gain * channel[0];

@@ -153,8 +153,8 @@ struct row_norm_backward {
   }
 };
 
-/// Partial sums of the gains' gradients, sums [parts, 2, width]: Σ dy·x̂ and Σ dy over each part's rows, in
-/// order. column_sum makes gradients of them.
+/// Partial sums of the gains' gradients, sums [2, parts, width]: Σ dy·x̂ and Σ dy over each part's rows, in
+/// order. column_sums_end makes gradients of them.
 template <norm Kind, class T>
 struct row_norm_gain_backward {
   static constexpr int threads = 128;
@@ -183,7 +183,8 @@ struct row_norm_gain_backward {
     auto const first = part * share;
     auto const last = first + share < given.rows ? first + share : given.rows;
     bool const aligned = given.width % n == 0 && is_aligned<n>(given.x, 0) && is_aligned<n>(given.dy, 0);
-    auto* const sums = given.sums + part * 2 * given.width;
+    auto* const products = given.sums + part * given.width;
+    auto* const sums = products + index_t{given.parts} * given.width;
     sweep<threads, n>(block.thread(), begin, end, aligned ? begin : end, [&](int i, auto count) {
       float product[count.value] = {};
       float sum[count.value] = {};
@@ -200,8 +201,8 @@ struct row_norm_gain_backward {
         }
       }
       for (int j = 0; j < count.value; ++j) {
-        sums[i + j] = product[j];
-        sums[given.width + i + j] = sum[j];
+        products[i + j] = product[j];
+        sums[i + j] = sum[j];
       }
     });
   }
@@ -209,38 +210,6 @@ struct row_norm_gain_backward {
  private:
   static SYSDPO_HOST_DEVICE int column_blocks(arguments const& given) {
     return ceil_divide(given.width, span_of<threads, pack_width<T>>);
-  }
-};
-
-/// first, second [width] = Σ over parts of sums [parts, 2, width], or += them; either may be null.
-template <class T>
-struct column_sum {
-  static constexpr int threads = 128;
-  struct arguments {
-    float const* sums;
-    int parts;
-    int width;
-    T* first;
-    T* second;
-    bool accumulate_first;
-    bool accumulate_second;
-  };
-  using shared = nothing_shared;
-
-  static index_t blocks(arguments const& given) { return ceil_divide(given.width, threads); }
-
-  template <class Block>
-  SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& /*memory*/) const {
-    auto const i = static_cast<int>(block.index()) * threads + block.thread();
-    if (i >= given.width) return;
-    for (int which = 0; which < 2; ++which) {
-      auto* const to = which == 0 ? given.first : given.second;
-      if (to == nullptr) continue;
-      float total[1] = {0};
-      for (int part = 0; part < given.parts; ++part)
-        total[0] += given.sums[(index_t{part} * 2 + which) * given.width + i];
-      store(to + i, total, which == 0 ? given.accumulate_first : given.accumulate_second);
-    }
   }
 };
 

@@ -1,9 +1,9 @@
 // Group normalisation of images by kernels, with silu folded in.
 #pragma once
 
+#include "sysdpo/backend/device/column_sums.hpp"
 #include "sysdpo/backend/device/launch.hpp"
 #include "sysdpo/kernel/group_norm.hpp"
-#include "sysdpo/kernel/row_norm.hpp"
 
 namespace sysdpo {
 
@@ -64,14 +64,9 @@ struct implement<group_norm_op, Backend> {
                                                                   .dx = dx.data,
                                                                   .accumulate = dx.accumulate});
     }
-    if (dgamma || dbeta)
-      Backend::template launch<kernel::column_sum<T>>({.sums = image_sums.data(),
-                                                       .parts = dy.size() > 0 ? layout.images : 0,
-                                                       .width = layout.channels,
-                                                       .first = dgamma.data,
-                                                       .second = dbeta.data,
-                                                       .accumulate_first = dgamma.accumulate,
-                                                       .accumulate_second = dbeta.accumulate});
+    auto const images = dy.size() > 0 ? layout.images : 0;
+    device_detail::add_parts<Backend>(1, images, layout.channels, image_sums.data(), dgamma);
+    device_detail::add_parts<Backend>(1, images, layout.channels, image_sums.data() + channels, dbeta);
   }
 
  private:

@@ -1,6 +1,7 @@
 // RMS and layer normalisation by kernels.
 #pragma once
 
+#include "sysdpo/backend/device/column_sums.hpp"
 #include "sysdpo/backend/device/launch.hpp"
 #include "sysdpo/kernel/row_norm.hpp"
 
@@ -56,13 +57,8 @@ struct row_norm {
                                                                        .width = width,
                                                                        .parts = parts,
                                                                        .sums = sums.data()});
-    Backend::template launch<kernel::column_sum<T>>({.sums = sums.data(),
-                                                     .parts = parts,
-                                                     .width = width,
-                                                     .first = dgamma.data,
-                                                     .second = dbeta.data,
-                                                     .accumulate_first = dgamma.accumulate,
-                                                     .accumulate_second = dbeta.accumulate});
+    add_parts<Backend>(1, parts, width, sums.data(), dgamma);
+    add_parts<Backend>(1, parts, width, sums.data() + index_t{parts} * width, dbeta);
   }
 };
 
