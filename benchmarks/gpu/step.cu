@@ -259,11 +259,15 @@ struct training {
     row["loss"] = loss;
     row["setup_seconds"] = setup_seconds;
 
-    auto const recorded = time_steps(true);
-    row["recorded_seconds"] = median(recorded);
-    row["recorded_samples"] = recorded;
-    row["replayed_steps"] = replayed;
     row["system_allocations"] = allocations;
+    try {
+      auto const recorded = time_steps(true);
+      row["recorded_seconds"] = median(recorded);
+      row["recorded_samples"] = recorded;
+      row["replayed_steps"] = replayed;
+    } catch (sysdpo::memory_error const& refused) {
+      row["recorded_failure"] = refused.what();
+    }
   }
 };
 
@@ -323,8 +327,9 @@ void print_figures(step_case const& one, json const& row) {
   std::printf("%-55s %9.2f ms %7.1f TFLOP/s %4.0f%% %8.2f pairs/s %9.0f tokens/s\n", one.name().c_str(),
               1e3 * number("seconds"), number("rate"), 100 * number("share_of_ceiling"),
               number("pairs_per_second"), number("tokens_per_second"));
-  std::printf("    recorded: %.2f ms, %ld of %d steps replayed\n", 1e3 * number("recorded_seconds"),
-              row["replayed_steps"].get<long>(), 3 + static_cast<int>(row["recorded_samples"].size()));
+  if (row.contains("recorded_seconds"))
+    std::printf("    recorded: %.2f ms, %ld of %d steps replayed\n", 1e3 * number("recorded_seconds"),
+                row["replayed_steps"].get<long>(), 3 + static_cast<int>(row["recorded_samples"].size()));
   std::printf(
       "    %ld pairs; peak %.2f GiB, estimated %.2f (%+.1f%%); held %.2f GiB, by the device %.2f; "
       "%ld allocations in the timed steps; loss %.4f; made in %.1f s\n",

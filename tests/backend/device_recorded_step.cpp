@@ -1,6 +1,9 @@
 // A step that is recorded and done again: by itself, and as a training's.
 #include "sysdpo/backend/recorded_step.hpp"
 
+#include <string>
+#include <thread>
+
 #include "support/device_system.hpp"
 #include "sysdpo/op/embedding.hpp"
 #include "sysdpo/op/scale.hpp"
@@ -114,6 +117,77 @@ TEST_CASE("other work than was recorded is found out", "[backend]") {
   CHECK(numbers_of(anew.y) == numbers{16, 18, 20, 22, 0, 2, 4, 6});
 }
 
+TEST_CASE("other work is other work, even where somebody catches what a walk throws", "[backend]") {
+  chosen_rows step;
+  step();
+  bool more = false;
+  auto const careless = [&] {
+    step();
+    if (!more) return;
+    try {
+      array const another({1000});
+    } catch (...) {
+    }
+    try {
+      device::zero(step.rows.data(), 4);
+    } catch (...) {
+    }
+    try {
+      (void)device::reports().take([](std::int64_t, std::int64_t) {});
+    } catch (...) {
+    }
+  };
+  recording again(careless);
+  REQUIRE(again.update(careless));
+  more = true;
+  CHECK(!again.update(careless));
+}
+
+TEST_CASE("a recording gives its memory back", "[backend]") {
+  chosen_rows step;
+  step();
+  auto const held = device::memory().held_bytes();
+  for (int i = 0; i < 3; ++i) {
+    recording again(step);
+    again.replay();
+    step.y = {};
+  }
+  step();
+  CHECK(device::memory().held_bytes() == held);
+}
+
+TEST_CASE("a recording serves the thread that made it, and others' memory is not its own", "[backend]") {
+  chosen_rows step;
+  step();
+  recording again(step);
+  bool updated = true;
+  std::string refused;
+  std::jthread([&] {
+    updated = again.update(step);
+    try {
+      again.replay();
+    } catch (sysdpo::error const& error) {
+      refused = error.what();
+    }
+  }).join();
+  CHECK(!updated);
+  CHECK_THAT(refused, Catch::Contains("another thread has recorded it"));
+  REQUIRE(again.update(step));
+
+  refused.clear();
+  recording const disturbed([&] {
+    step();
+    std::jthread([&] {
+      try {
+        array const foreign({4});
+      } catch (sysdpo::error const& error) {
+        refused = error.what();
+      }
+    }).join();
+  });
+  CHECK_THAT(refused, Catch::Contains("another thread records"));
+}
+
 TEST_CASE("what the kernels of a replay find wrong shows up after it", "[backend]") {
   chosen_rows step;
   step();
@@ -138,12 +212,16 @@ TEST_CASE("a step that cannot be recorded leaves all as it was", "[backend]") {
                     }),
                     Catch::Contains("(a download): a step that is recorded cannot do that"));
   CHECK_THROWS_WITH(recording([&] { recording const inner(step); }), Catch::Contains("another recording"));
+  device::memory().set_limit(device::memory().held_bytes());
+  CHECK_THROWS_AS(recording([] { array const large({100'000}); }), sysdpo::memory_error);
+  device::memory().set_limit(0);
   CHECK_THROWS_WITH(recording([] { sysdpo::fail({"step", "", "its own", ""}); }), "step: its own.");
   step();
   CHECK(numbers_of(step.y) == numbers{16, 18, 20, 22, 0, 2, 4, 6});
   CHECK(device::memory().bytes_in_use() == in_use);
 
   recording again(step);
+  CHECK_THROWS_WITH(recording([&] { again.replay(); }), Catch::Contains("(a replay)"));
   CHECK_THROWS_WITH(again.update([] { sysdpo::fail({"step", "", "its own", ""}); }), "step: its own.");
   CHECK(!again.update(step));
   step();

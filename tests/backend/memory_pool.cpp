@@ -144,9 +144,26 @@ TEST_CASE("a repetition is served as the reservation was, or says that it cannot
   CHECK(pool.take(500) == third);
   CHECK_THROWS_AS(pool.take(500), sysdpo::other_work);  // there were three
   pool.give_back(first);
+  CHECK(!pool.end_repetition());  // something was refused
+  pool.give_back(third);
+  pool.begin_repetition(reserved);
+  for (auto const size : {1000, 1000}) pool.give_back(pool.take(static_cast<std::size_t>(size)));
+  CHECK(pool.take(500) == third);
   CHECK(pool.end_repetition());
   pool.begin_repetition(reserved);
   CHECK(!pool.end_repetition());
+
+  pool.begin_reservation();
+  bool was_refused = false;
+  std::jthread([&] {
+    try {
+      (void)pool.take(100);
+    } catch (sysdpo::error const&) {
+      was_refused = true;
+    }
+  }).join();
+  CHECK(was_refused);
+  pool.release(pool.end_reservation());
 
   auto* const other = pool.take(1000);
   CHECK(other != first);

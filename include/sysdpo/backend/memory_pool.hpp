@@ -52,7 +52,11 @@ class memory_pool {
     auto const rounded = size_class(bytes);
     {
       std::scoped_lock const lock(mutex_);
-      if (repetition_.thread == std::this_thread::get_id()) return take_again(rounded);
+      auto const thread = std::this_thread::get_id();
+      if (repetition_.thread == thread) return take_again(rounded);
+      if (reservation_ != 0 && reserving_ != thread)
+        fail({"memory pool", "", "another thread records work that uses it",
+              "Record while no other thread uses the backend"});
       auto& free = free_[class_index(rounded)];
       in_use_ += rounded;
       if (!free.empty()) {
@@ -113,14 +117,16 @@ class memory_pool {
     std::vector<memory_block*> taken;  ///< what requests got, one after the other
   };
 
-  /// From here to `end_reservation()` the pool notes which blocks are used, for work that is recorded now and
-  /// done again later, any number of times. What is taken and given back meanwhile serves the next request,
-  /// as always; older blocks that are given back keep their content. \throws error if one is under way.
+  /// From here to `end_reservation()` the pool notes which blocks are used, for work that this thread records
+  /// now and does again later, any number of times. What is taken and given back meanwhile serves the next
+  /// request, as always; older blocks that are given back keep their content, if they are of no reservation
+  /// before. Other threads' requests are refused. \throws error if one is under way.
   void begin_reservation() {
     std::scoped_lock const lock(mutex_);
     if (reservation_ != 0)
       fail({"memory pool", "", "two reservations at a time", "End the first one before you begin another"});
     reservation_ = ++reservations_;
+    reserving_ = std::this_thread::get_id();
   }
 
   /// The blocks noted, which serve no request until `release` gets them, whoever gives them back.
@@ -139,13 +145,13 @@ class memory_pool {
     std::scoped_lock const lock(mutex_);
     if (repetition_.of != nullptr)
       fail({"memory pool", "", "two repetitions at a time", "End the first one before you begin another"});
-    repetition_ = {&reserved, 0, std::this_thread::get_id()};
+    repetition_ = {&reserved, 0, false, std::this_thread::get_id()};
   }
   /// Whether every block of the reservation was asked for.
   bool end_repetition() noexcept {
     std::scoped_lock const lock(mutex_);
     auto const ended = std::exchange(repetition_, {});
-    return ended.next == ended.of->taken.size();
+    return !ended.differs && ended.next == ended.of->taken.size();
   }
 
   /// Ends the reservation: blocks that were given back serve requests again.
@@ -173,23 +179,31 @@ class memory_pool {
  private:
   /// Serves a request, which is counted already, with `block`.
   memory_block* hand_out(memory_block* block) {
+    if (reservation_ != 0) reserved_.taken.push_back(block);
+    reserve(block);
+    own(block);
+    return block;
+  }
+
+  /// The block has its first owner.
+  void own(memory_block* block) noexcept {
     block->owners.store(1, std::memory_order_relaxed);
     block->is_back = false;
     peak_ = std::max(peak_, in_use_);
-    if (reservation_ != 0) reserved_.taken.push_back(block);
-    reserve(block);
-    return block;
   }
 
   /// The block that this request got when the work was recorded.
   memory_block* take_again(std::size_t rounded) {
-    auto const& taken = repetition_.of->taken;
-    if (repetition_.next == taken.size()) throw other_work{};
-    auto* const block = taken[repetition_.next];
-    if (block->bytes != rounded || !block->is_back) throw other_work{};
-    ++repetition_.next;
+    auto& [of, next, differs, thread] = repetition_;
+    auto* const block = next == of->taken.size() ? nullptr : of->taken[next];
+    if (block == nullptr || block->bytes != rounded || !block->is_back) {
+      differs = true;  // whoever catches what this throws
+      throw other_work{};
+    }
+    ++next;
     in_use_ += rounded;
-    return hand_out(block);
+    own(block);
+    return block;
   }
 
   /// Notes a block for the reservation under way.
@@ -267,10 +281,12 @@ class memory_pool {
   std::size_t peak_ = 0;
   std::uint64_t reservation_ = 0;  // under way; 0: none
   std::uint64_t reservations_ = 0;
+  std::thread::id reserving_{};
   reservation reserved_;
   struct {
     reservation const* of = nullptr;  // under way; null: none
     std::size_t next = 0;             // of what was taken
+    bool differs = false;             // a request was refused
     std::thread::id thread{};
   } repetition_;
 };

@@ -15,17 +15,19 @@
 //
 // The step must be of a kind that can be walked more than once for each time that it is done: it leaves
 // behind nothing but its results, and those hold garbage until the replay. It may neither wait for the device
-// nor read from it, nor take more memory than the pool has unused: that is an error.
+// nor read from it: that is an error.
 //
 // The memory that the step took, and such as it gave back, belongs to the recording as long as that lives:
 // the pool gives it to nobody. Results hold what the last replay computed; somebody who still holds them
 // keeps `update` from agreeing. Tensors from outside that the step uses must live until they are replaced by
 // an update.
 //
-// A recording belongs to the thread and the device that it was made on. What its kernels report
-// (backend/device/reports.hpp) shows up at the next wait after each replay.
+// A recording belongs to the thread and the device that it was made on, and no other thread takes memory
+// there while it is made. What its kernels report (backend/device/reports.hpp) shows up at the next wait
+// after each replay.
 #pragma once
 
+#include <thread>
 #include <utility>
 
 #include "sysdpo/backend/memory_pool.hpp"
@@ -60,9 +62,9 @@ class recorded_step {
   /// to replay. \throws what the step throws, with the same effect.
   template <class Step>
   [[nodiscard]] bool update(Step&& step) {
-    if (!is_usable_) return false;
-    is_usable_ = false;
+    if (!is_usable_ || thread_ != std::this_thread::get_id()) return false;
     walk under_way(*this);
+    is_usable_ = false;
     try {
       std::forward<Step>(step)();
     } catch (other_work const&) {
@@ -75,6 +77,9 @@ class recorded_step {
   /// Does the step's work once more, and does not wait. \throws error after an update that failed, or if the
   /// device refuses.
   void replay() {
+    if (thread_ != std::this_thread::get_id())
+      fail({"recorded step", "replay", "another thread has recorded it",
+            "Record a step on the thread that does it"});
     if (!is_usable_)
       fail({"recorded step", "replay", "the update before found other work than was recorded",
             "Do the step in the ordinary way, or record it anew"});
@@ -160,6 +165,7 @@ class recorded_step {
   recorder recorder_;
   typename recorder::reservation reserved_;
   typename recorder::report_entries reports_;
+  std::thread::id thread_ = std::this_thread::get_id();
   bool is_usable_ = true;
 };
 

@@ -24,10 +24,13 @@ class step_runner {
   }
   /// How many steps were replays of the recording of an earlier one.
   [[nodiscard]] static std::int64_t replayed() noexcept { return 0; }
+  /// Gives the memory of the recording back; false if there is none.
+  static bool forget() noexcept { return false; }
 };
 
 /// `records`: as soon as a step was done in the ordinary way, the next one is recorded and replayed, and so
-/// on until one does other work. Recordings that were of no use make it wait longer before the next.
+/// on until one does other work, or what cannot be recorded. Recordings that were of no use make it wait
+/// longer before the next.
 template <records_steps Backend>
 class step_runner<Backend> {
  public:
@@ -44,13 +47,18 @@ class step_runner<Backend> {
   }
 
   [[nodiscard]] std::int64_t replayed() const noexcept { return replayed_; }
+  bool forget() noexcept { return std::exchange(recorded_, nullptr) != nullptr; }
 
  private:
   /// Whether the recording has taken over the step's numbers; else it is gone, with the memory that it held.
   template <class Step>
   bool update(Step const& step) {
     auto recorded = std::move(recorded_);
-    if (!recorded->update(step)) return false;
+    try {
+      if (!recorded->update(step)) return false;
+    } catch (error const&) {
+      return false;  // likewise
+    }
     ++replayed_;
     patience_ = 1;
     recorded_ = std::move(recorded);
@@ -63,8 +71,8 @@ class step_runner<Backend> {
     if (!records_ || ordinary_ < patience_) return false;
     try {
       recorded_ = std::make_unique<recorded_step<Backend>>(step);
-    } catch (
-        memory_error const&) {  // the step needs more than its predecessors, which an ordinary one can get
+    } catch (error const&) {
+      // An ordinary step can get more memory, and wait. What is wrong with the step itself, it will say.
     }
     ordinary_ = 0;
     patience_ = std::min<std::int64_t>(2 * patience_, 64);  // until a replay shows that it was worth it

@@ -67,7 +67,8 @@ struct trainer_options {
   model_numbers<System, bool> checkpoint_activations{};
   /// On a backend that can (backend/recorded_step.hpp): a step that does the work of the one before, on other
   /// data, is a replay of that one's launches. For small models and texts of one length: elsewhere launches
-  /// take no time, or no two steps are alike. The memory of a step stays taken between steps.
+  /// take no time, or no two steps are alike. The memory of a step stays taken between steps, and no other
+  /// thread may use the device while one is recorded.
   bool record_steps = false;
   double max_gradient_norm = 1;  ///< of each model's gradient by itself; 0 does not clip
   index_t validate_every = 0;    ///< steps; 0 never
@@ -187,7 +188,7 @@ class trainer {
            i < validation_.size() && batch.size() < static_cast<std::size_t>(options_.pairs_per_batch); ++i)
         batch.push_back({&validation_[i], 0});
       auto const share = static_cast<double>(batch.size()) / static_cast<double>(validation_.size());
-      for (auto const& [name, value] : metrics_of<System>(loss_->score(batch), options_.loss))
+      for (auto const& [name, value] : metrics_of<System>(score(batch), options_.loss))
         metrics[name] += share * value;
     }
     return metrics;
@@ -236,6 +237,16 @@ class trainer {
       results.squared_norms[index] = sum_squared_gradients(model.parameters());
     });
     return results;
+  }
+
+  /// A batch between steps. What a recording of steps holds is memory for it too.
+  [[nodiscard]] typename loss_type::result_type score(std::vector<pair_visit<System>> const& batch) {
+    try {
+      return loss_->score(batch);
+    } catch (memory_error const&) {
+      if (!runner_.forget()) throw;
+    }
+    return loss_->score(batch);
   }
 
   metric_map try_step() {
@@ -455,7 +466,7 @@ class trainer {
     if (options_.checkpoints.empty() || step_ == saved_step_) return;
     // The last step's pairs again: the next ones may ask for noise whose reference scores are not kept.
     auto const batch = batch_at((step_ - 1) * options_.pairs_per_batch * options_.batches_per_step);
-    auto const result = loss_->score(batch);
+    auto const result = score(batch);
     if (!std::isfinite(metrics_of<System>(result, options_.loss).at("loss")))
       stop_unsound(first_unsound_node<System>(result), "log-ratio");
     save();

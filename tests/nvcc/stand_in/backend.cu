@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <random>
+#include <semaphore>
 #include <string>
 #include <thread>
 #include <vector>
@@ -294,18 +295,85 @@ TEST_CASE("an update takes over what is uploaded and what kernels are given", "[
   CHECK_THROWS_WITH(again.replay(), Catch::Contains("other work than was recorded"));
 }
 
+TEST_CASE("a step whose kernels report more than a list holds is recorded all the same", "[cuda]") {
+  array<std::int64_t> const fault(std::vector<std::int64_t>{5, 77});
+  std::string name = "first";
+  auto const step = [&] {
+    for (std::size_t i = 0; i < 1024; ++i) (void)cuda::reports().take(found_by("other"));
+    cuda::copy(cuda::reports().take(found_by(name)), fault.data, 16);
+  };
+  CHECK_THROWS_WITH(
+      [&] {
+        step();
+        cuda::synchronize();
+      }(),
+      "first (5): id 77.");
+  recording again(step);
+  again.replay();
+  name = "second";
+  REQUIRE(again.update(step));
+  again.replay();
+  CHECK_THROWS_WITH(cuda::synchronize(), "second (5): id 77.");
+  cuda::synchronize();
+}
+
+TEST_CASE("a walk leaves another thread's recording alone", "[cuda]") {
+  array<float> const x(std::vector<float>{1, 2, 3, 4});
+  array<float> const y(4);
+  std::binary_semaphore recording_begun(0);
+  std::binary_semaphore walked(0);
+  std::jthread other;
+  bool disturbs = false;
+  auto const step = [&] {
+    if (disturbs) {
+      other = std::jthread([&] {
+        recording const made([&] {
+          recording_begun.release();
+          walked.acquire();
+          cuda::zero(y.data, 4);
+        });
+      });
+      recording_begun.acquire();
+    }
+    cuda::copy(y.data, x.data, 16);
+  };
+  step();
+  recording again(step);
+  disturbs = true;
+  bool const same = again.update(step);
+  disturbs = false;
+  std::string refused;
+  try {
+    step();
+  } catch (sysdpo::error const& error) {
+    refused = error.what();
+  }
+  walked.release();
+  other.join();
+  CHECK(same);
+  CHECK_THAT(refused, Catch::Contains("another thread records"));
+  again.replay();
+  CHECK(y.host() == std::vector<float>{1, 2, 3, 4});
+}
+
 TEST_CASE("an update sees to it that libraries are asked for the same", "[cuda]") {
   using product = sysdpo::implement<sysdpo::product_op, cuda>;
   array<float> const a(std::vector<float>{1, 2, 3, 4, 5, 6});
   array<float> const b(std::vector<float>{1, 0, 0, 1, 1, 1});
   array<float> const c(4);
+  array<float> const spare(std::vector<float>(4, 1));
   auto const* first = a.data;
+  auto const* second = b.data;
+  auto* to = c.data;
+  float const* bias = nullptr;
+  index_t rows = 2;
   bool accumulate = false;
+  bool turned = false;
   bool streams = false;
   auto const step = [&] {
-    product::forward(sysdpo::matrix_view<float const>{first, 2, 3},
-                     sysdpo::matrix_view<float const>{b.data, 3, 2}, sysdpo::matrix_view<float>{c.data, 2, 2},
-                     accumulate);
+    product::forward(sysdpo::matrix_view<float const>{first, rows, 3},
+                     sysdpo::matrix_view<float const>{second, turned ? 2 : 3, turned ? 3 : 2, turned}, bias,
+                     sysdpo::matrix_view<float>{to, rows, 2}, accumulate);
     if (streams) (void)cuda::stream();
   };
   step();
@@ -315,8 +383,13 @@ TEST_CASE("an update sees to it that libraries are asked for the same", "[cuda]"
   REQUIRE(again.update(step));
   again.replay();
   CHECK(c.host() == std::vector<float>{3, 5, 10, 11});
-  SECTION("other operands") { first = b.data; }
-  SECTION("another sum") { accumulate = true; }
+  SECTION("another first operand") { first = b.data; }
+  SECTION("another second operand") { second = a.data; }
+  SECTION("another result") { to = spare.data; }
+  SECTION("a bias") { bias = spare.data; }
+  SECTION("one row less") { rows = 1; }
+  SECTION("an operand that is transposed") { turned = true; }
+  SECTION("a sum") { accumulate = true; }
   SECTION("work by other means") { streams = true; }
   CHECK(!again.update(step));
   CHECK(c.host() == std::vector<float>{3, 5, 10, 11});
@@ -333,7 +406,8 @@ TEST_CASE("a recording refuses what it cannot hold, and leaves all as it was", "
                array<char> const other(100);
              }),
              Catch::Contains("the step that is recorded on device 0 uses another one too"));
-  CHECK_THAT(refusal([] { array<char>(33333333); }), Catch::Contains("more memory than the pool has unused"));
+  CHECK(refusal([] { array<char>(22222222); }) == "none");
+  CHECK_THAT(refusal([] { array<char>(mebibytes(200)); }), Catch::Contains("of 100 MiB are free"));
   CHECK_THAT(refusal([] { recording const inner([] {}); }), Catch::Contains("another recording"));
   CHECK_THAT(refusal([] {
                void* memory = nullptr;

@@ -65,8 +65,12 @@ struct CUevent_st {
 
 namespace {
 
-/// A kernel as a test has it, with a copy of its arguments.
-work kernel_work(void const*, dim3 grid, void** arguments) {
+/// A kernel as a test has it, with a copy of its arguments. It aborts where a graph's node becomes another
+/// one.
+work kernel_work(void const* function, dim3 grid, dim3 block, std::size_t bytes, void** arguments) {
+  static std::map<void const*, std::pair<unsigned, std::size_t>> launched;
+  if (launched.emplace(function, std::pair(block.x, bytes)).first->second != std::pair(block.x, bytes))
+    std::abort();
   auto const* const first = static_cast<char const*>(arguments[0]);
   return [grid, given = std::vector<char>(first, first + stand_in::argument_bytes)] {
     stand_in::kernel(grid.x, given.data());
@@ -126,7 +130,7 @@ char const* cudaGetErrorString(cudaError_t) { return "as the stand-in says"; }
 
 cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
   std::scoped_lock const lock(mutex);
-  if (captured != nullptr) return refuse(captured);
+  if (captured != nullptr && refuse(captured) != cudaSuccess) return last;
   if (used[current] + bytes > total) return returned(cudaErrorMemoryAllocation);
   *memory = allocate(bytes);
   allocated[*memory] = {current, bytes};
@@ -252,7 +256,7 @@ cudaError_t cudaGraphExecKernelNodeSetParams(cudaGraphExec_t executable, cudaGra
                                              cudaKernelNodeParams const* given) {
   auto& each = *reinterpret_cast<std::vector<work>*>(executable);
   each.at(reinterpret_cast<std::size_t>(node) - 1) =
-      kernel_work(given->func, given->gridDim, given->kernelParams);
+      kernel_work(given->func, given->gridDim, given->blockDim, given->sharedMemBytes, given->kernelParams);
   return cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
@@ -260,6 +264,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
       reinterpret_cast<cudaGraphExec_t>(new std::vector<work>(*reinterpret_cast<std::vector<work>*>(graph)));
   return cudaSuccess;
 }
+cudaError_t cudaGraphUpload(cudaGraphExec_t, cudaStream_t) { return cudaSuccess; }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
   delete reinterpret_cast<std::vector<work>*>(graph);
   return cudaSuccess;
@@ -274,9 +279,9 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
 }
 
 cudaError_t cudaFuncSetAttribute(void const*, cudaFuncAttribute, int) { return cudaSuccess; }
-cudaError_t cudaLaunchKernel(void const* function, dim3 grid, dim3, void** arguments, std::size_t,
+cudaError_t cudaLaunchKernel(void const* function, dim3 grid, dim3 block, void** arguments, std::size_t bytes,
                              cudaStream_t stream) {
-  stand_in::issue(stream, kernel_work(function, grid, arguments));
+  stand_in::issue(stream, kernel_work(function, grid, block, bytes, arguments));
   return cudaSuccess;
 }
 

@@ -27,7 +27,7 @@ namespace cuda_detail {
 /// Memory that host and device share, for reports.
 struct report_memory {
   static std::int64_t* allocate(std::size_t numbers) {
-    state().refuse_in_step("the first report of a thread", "Run the step once in the ordinary way first");
+    unguarded const while_allocating;
     void* memory = nullptr;
     // With unified addressing, as every 64-bit system has it, its address is the same on either side.
     check_cuda(
@@ -71,11 +71,12 @@ struct cuda {
   [[nodiscard]] static int device() { return cuda_detail::current_device(); }
   /// Makes `device` the calling thread's current one. \throws error if there is no such device.
   static void use_device(int device) { cuda_detail::use_device(device); }
-  /// The current device's stream, for work that is issued by other means. A step that issues such work can be
-  /// recorded and replayed, but not updated. \throws error while another thread captures it.
+  /// The current device's stream, for work that is issued by other means, at once: ask again each time. A
+  /// step that issues such work can be recorded and replayed, but not updated: an update ends here. \throws
+  /// error while another thread captures it.
   [[nodiscard]] static cudaStream_t stream() {
     auto& state = cuda_detail::state();
-    if (auto const* const work = state.recording(); work != nullptr && work->is_walked()) throw other_work{};
+    if (auto* const work = state.recording()) work->refuse_to_follow();
     return state.stream;
   }
 
@@ -169,10 +170,7 @@ struct cuda {
     using report_entries = std::vector<report_list<cuda_detail::report_memory>::entry>;
 
     [[nodiscard]] pool& memory() const { return state().pool; }
-    [[nodiscard]] report_list<cuda_detail::report_memory>& reports() const {
-      device_scope const scope(state().index);
-      return cuda::reports();
-    }
+    [[nodiscard]] report_list<cuda_detail::report_memory>& reports() const { return *reports_; }
 
     void begin_recording() {
       enter();
@@ -223,10 +221,12 @@ struct cuda {
     }
     void leave() noexcept {
       cuda_detail::this_step() = {};
-      state().capturing = std::thread::id{};
+      auto own = std::this_thread::get_id();
+      state().capturing.compare_exchange_strong(own, std::thread::id{});
     }
 
     cuda_detail::device_state* state_ = &cuda_detail::state();
+    report_list<cuda_detail::report_memory>* reports_ = &cuda::reports();  // this thread's
     cuda_detail::captured_work work_;
   };
 

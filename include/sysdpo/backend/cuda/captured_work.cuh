@@ -21,13 +21,10 @@
 namespace sysdpo::cuda_detail {
 
 /// Calls that are no kernels of this library, told apart by address.
-struct call {
-  char const* name;
-};
-inline constexpr call copy_call{"copy"}, zero_call{"zero"}, upload_call{"upload"}, product_call{"product"},
-    convolution_call{"convolution"}, sort_call{"sort"};
+struct call {};
+inline constexpr call copy_call, zero_call, upload_call, product_call, convolution_call, sort_call;
 
-/// Allows this thread for a while what a capture under way forbids: memory of the host is no part of it.
+/// Allows this thread for a while what a capture under way forbids: taking memory is no part of it.
 class unguarded {
  public:
   unguarded() {
@@ -101,6 +98,7 @@ class captured_work {
   void end(cudaStream_t stream) {
     check_cuda(cudaStreamEndCapture(stream, &graph_), "cudaStreamEndCapture");
     check_cuda(cudaGraphInstantiate(&executable_, graph_, 0), "cudaGraphInstantiate");
+    check_cuda(cudaGraphUpload(executable_, stream), "cudaGraphUpload");
   }
   /// Ends it whatever happened.
   static void abandon(cudaStream_t stream) noexcept {
@@ -124,7 +122,10 @@ class captured_work {
     is_walked_ = false;
     return work_.is_finished();
   }
-  [[nodiscard]] bool is_walked() const noexcept { return is_walked_; }
+  /// Work is issued by other means: nobody can tell whether it is the same. \throws other_work in a walk.
+  void refuse_to_follow() {
+    if (is_walked_) work_.refuse();
+  }
 
   void replay(cudaStream_t stream) {
     check_cuda(cudaGraphLaunch(executable_, stream), "cudaGraphLaunch");
@@ -168,13 +169,13 @@ class captured_work {
       nodes_.push_back(nullptr);
       return true;
     }
-    if (work_.follow(&which, key).second) throw other_work{};
+    if (work_.follow(&which, key).second) work_.refuse();
     return false;
   }
 
   /// The host's memory may be used again when it returns.
   void upload(void* to, void const* from, std::size_t bytes, cudaStream_t stream) {
-    if (is_walked_ && next_upload_ == uploads_.size()) throw other_work{};
+    if (is_walked_ && next_upload_ == uploads_.size()) work_.refuse();
     if (!is_walked_) uploads_.push_back(pinned_.take(bytes));
     auto* const staged = is_walked_ ? uploads_[next_upload_++] : uploads_.back();
     bool const is_new = is_to_issue(upload_call, to, bytes);

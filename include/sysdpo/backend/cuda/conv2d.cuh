@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -185,7 +186,7 @@ class conv2d_plan {
   static constexpr std::int64_t modest_workspace = std::int64_t{512} << 20;
 
   [[nodiscard]] static std::uint64_t next_number() {
-    thread_local std::uint64_t made = 0;
+    static std::atomic<std::uint64_t> made{0};
     return ++made;
   }
 
@@ -293,7 +294,7 @@ class conv2d_plan {
   std::vector<cudnn_descriptor> parts_;  // kept as long as the plan that was made of them
   std::optional<cudnn_descriptor> config_, way_;
   std::int64_t workspace_ = 0;
-  std::uint64_t number_ = next_number();  // no other plan of this thread has it
+  std::uint64_t number_ = next_number();  // no other plan has it
 };
 
 /// Does one convolution, by this thread's plan for it.

@@ -248,9 +248,7 @@ struct device_state {
 
 inline void* memory_source::allocate(std::size_t bytes) {
   auto& device = state();
-  if (device.recording() != nullptr)
-    fail({"recorded step", mebibytes(bytes), "the recorded step takes more memory than the pool has unused",
-          "Run the step once in the ordinary way, with the same shapes, before it is recorded"});
+  unguarded const while_allocating;
   void* memory = nullptr;
   auto const status = cudaMalloc(&memory, bytes);
   if (status == cudaSuccess) return memory;

@@ -9,6 +9,7 @@
 // position of at least 0; where several threads do, one of them stays. A list belongs to one thread.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -44,7 +45,10 @@ class report_list {
   /// A slot for the next kernel. When all are taken it waits for the device, and throws what it finds then.
   [[nodiscard]] std::int64_t* take(description describe) {
     if (repeated_ != nullptr) {
-      if (next_ == repeated_->size()) throw other_work{};
+      if (next_ == repeated_->size()) {
+        differs_ = true;  // whoever catches what this throws
+        throw other_work{};
+      }
       auto& again = (*repeated_)[next_++];
       again.describe = std::make_shared<description const>(std::move(describe));
       return again.slot.get();
@@ -104,12 +108,18 @@ class report_list {
   void begin_repetition(std::vector<entry>& reports) noexcept {
     repeated_ = &reports;
     next_ = 0;
+    differs_ = false;
   }
-  /// Whether all of them were asked for.
-  bool end_repetition() noexcept { return next_ == std::exchange(repeated_, nullptr)->size(); }
+  /// Whether all of them were asked for, and no more.
+  bool end_repetition() noexcept { return next_ == std::exchange(repeated_, nullptr)->size() && !differs_; }
 
-  /// Opens `reports` once more, for work that was recorded and is done now.
+  /// Opens `reports` once more, for work that was recorded and is done now. One that is open still means what
+  /// it means now.
   void open_again(std::vector<entry> const& reports) {
+    std::erase_if(open_, [&](entry const& open) {
+      return std::any_of(reports.begin(), reports.end(),
+                         [&](entry const& again) { return again.slot == open.slot; });
+    });
     open_.insert(open_.end(), reports.begin(), reports.end());
   }
 
@@ -141,6 +151,7 @@ class report_list {
   std::size_t recorded_from_ = not_recording;
   std::vector<entry>* repeated_ = nullptr;
   std::size_t next_ = 0;  // of them
+  bool differs_ = false;
 };
 
 }  // namespace sysdpo

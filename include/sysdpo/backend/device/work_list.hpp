@@ -32,22 +32,31 @@ class work_list {
   }
 
   /// The list is walked from its begin again.
-  void restart() noexcept { next_ = 0; }
+  void restart() noexcept {
+    next_ = 0;
+    differs_ = false;
+  }
+
+  /// The walk is one of other work, whoever catches what this throws.
+  [[noreturn]] void refuse() {
+    differs_ = true;
+    throw other_work{};
+  }
 
   /// The next piece is this one: its number, and whether its arguments are others than noted (bytes between
   /// members may say so too). They are noted. \throws other_work if it is another kind of work, or one too
   /// many.
   template <class Arguments>
   std::pair<std::size_t, bool> follow(Kind kind, Arguments const& arguments) {
-    if (next_ == size() || pieces_[next_].kind != kind) throw other_work{};
+    if (next_ == size() || pieces_[next_].kind != kind) refuse();
     auto* const noted = arguments_of(next_);
     bool const changed = std::memcmp(noted, &arguments, sizeof arguments) != 0;
     if (changed) std::memcpy(noted, &arguments, sizeof arguments);
     return {next_++, changed};
   }
 
-  /// Whether all of it was walked.
-  [[nodiscard]] bool is_finished() const noexcept { return next_ == size(); }
+  /// Whether all of it was walked, and nothing else.
+  [[nodiscard]] bool is_finished() const noexcept { return !differs_ && next_ == size(); }
 
  private:
   static constexpr std::size_t alignment = alignof(std::max_align_t);
@@ -59,6 +68,7 @@ class work_list {
   std::vector<piece> pieces_;
   std::vector<std::byte> bytes_;
   std::size_t next_ = 0;
+  bool differs_ = false;
 };
 
 }  // namespace sysdpo::device_detail

@@ -71,9 +71,7 @@ struct emulated {
       std::memcpy(to, from, bytes);
   }
   static void download(void* to, void const* from, std::size_t bytes) {
-    if (recording() != nullptr)
-      fail({"recorded step", "a download", "a step that is recorded cannot do that",
-            "Read results after the replay"});
+    refuse_in_step("a download", "Read results after the replay");
     reports().evaluate();
     if (bytes != 0) std::memcpy(to, from, bytes);
   }
@@ -116,9 +114,7 @@ struct emulated {
     [[nodiscard]] static report_list<report_memory>& reports() { return emulated::reports(); }
 
     void begin_recording() {
-      if (recording() != nullptr)
-        fail({"recorded step", "another recording", "a step that is recorded cannot do that",
-              "Record one step after the other instead"});
+      refuse_in_step("another recording", "Record one step after the other instead");
       recording() = &work_;
     }
     static void end_recording() { recording() = nullptr; }
@@ -131,7 +127,10 @@ struct emulated {
       recording() = nullptr;
       return work_.end_walk();
     }
-    void replay() { work_.run(); }
+    void replay() {
+      refuse_in_step("a replay", "Replay one step after the other instead");
+      work_.run();
+    }
 
    private:
     emulated_detail::recorded_work work_;
@@ -144,6 +143,11 @@ struct emulated {
   template <kernel::kernel Kernel>
   static void run(typename Kernel::arguments const& arguments) {
     emulate<Kernel>(arguments, how());
+  }
+
+  static void refuse_in_step(char const* what, char const* remedy) {
+    if (recording() != nullptr)
+      fail({"recorded step", what, "a step that is recorded cannot do that", remedy});
   }
 
   /// Where this thread's work is written down instead of done; null: nowhere.

@@ -28,7 +28,7 @@ class recorded_work {
     auto const* const first = static_cast<std::byte const*>(from);
     if (!is_walked_) staged_.emplace_back(bytes);
     if (is_walked_ && (next_staged_ == staged_.size() || staged_[next_staged_].size() != bytes))
-      throw other_work{};
+      work_.refuse();
     auto& staged = is_walked_ ? staged_[next_staged_++] : staged_.back();
     staged.assign(first, first + bytes);
     issue<copy>(transfer{to, staged.data(), bytes});
