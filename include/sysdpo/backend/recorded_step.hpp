@@ -48,7 +48,7 @@ class recorded_step {
   /// Records what `step()` issues. \throws error if the step does what cannot be recorded, and whatever the
   /// step throws.
   template <class Step>
-  explicit recorded_step(Step&& step) {
+  explicit recorded_step(Step&& step) {  // NOLINT(bugprone-forwarding-reference-overload): it is not movable
     capture under_way(*this);
     std::forward<Step>(step)();
     under_way.finish();

@@ -50,6 +50,7 @@ class work_list {
   std::pair<std::size_t, bool> follow(Kind kind, Arguments const& arguments) {
     if (next_ == size() || pieces_[next_].kind != kind) refuse();
     auto* const noted = arguments_of(next_);
+    // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): a difference that is none does no harm
     bool const changed = std::memcmp(noted, &arguments, sizeof arguments) != 0;
     if (changed) std::memcpy(noted, &arguments, sizeof arguments);
     return {next_++, changed};
