@@ -107,8 +107,9 @@ struct column_sums_end {
     bool const is_there = i < given.groups * given.width;
     float total[1] = {0};
     if (is_there) {
-      auto const* const sums = given.sums + i / given.width * given.parts * given.width + i % given.width;
-      for (int part = warp; part < given.parts; part += warps) total[0] += sums[index_t{part} * given.width];
+      auto const first = i / given.width * given.parts;
+      for (int part = warp; part < given.parts; part += warps)
+        total[0] += given.sums[(first + part) * given.width + i % given.width];
     }
     memory.of_warp[warp][lane] = total[0];
     block.sync();
