@@ -36,7 +36,6 @@ struct chosen_rows {
   }
 };
 
-template <class System>
 struct training {
   std::vector<sysdpo::metric_map> metrics;
   index_t replayed;
@@ -44,13 +43,13 @@ struct training {
 
 /// What a training of `start` on `pairs` says of each step.
 template <class System>
-training<System> trained(sysdpo::models<System, device> const& start,
-                         std::vector<sysdpo::preference<System>> const& pairs,
-                         sysdpo::trainer_options<System> const& options) {
+training trained(sysdpo::models<System, device> const& start,
+                 std::vector<sysdpo::preference<System>> const& pairs,
+                 sysdpo::trainer_options<System> const& options) {
   auto policy = start;
   auto reference = start;
   sysdpo::trainer<System, device> made(policy, reference, {}, pairs, options);
-  training<System> done{};
+  training done{};
   for (index_t step = 0; step < options.steps; ++step) done.metrics.push_back(made.take_step());
   done.replayed = made.replayed_steps();
   return done;

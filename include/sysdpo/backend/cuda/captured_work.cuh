@@ -113,18 +113,14 @@ class captured_work {
   /// Waits until replays have read what was uploaded for them.
   void begin_walk() {
     check_cuda(cudaEventSynchronize(replayed_), "cudaEventSynchronize");
-    is_walked_ = true;
     next_upload_ = 0;
-    work_.restart();
+    work_.begin_walk();
   }
   /// Whether all of the work came.
-  bool end_walk() noexcept {
-    is_walked_ = false;
-    return work_.is_finished();
-  }
+  bool end_walk() noexcept { return work_.end_walk(); }
   /// Work is issued by other means: nobody can tell whether it is the same. \throws other_work in a walk.
   void refuse_to_follow() {
-    if (is_walked_) work_.refuse();
+    if (work_.is_walked()) work_.refuse();
   }
 
   void replay(cudaStream_t stream) {
@@ -139,7 +135,7 @@ class captured_work {
     auto const blocks = blocks_of<Kernel>(arguments);
     if (blocks == 0) return;
     auto* const function = reinterpret_cast<void*>(entry<Kernel>);
-    if (!is_walked_) {
+    if (!work_.is_walked()) {
       sysdpo::launch<Kernel>(arguments, stream);
       work_.note(function, arguments);
       nodes_.push_back(last_node(stream));
@@ -164,7 +160,7 @@ class captured_work {
   template <class... About>
   [[nodiscard]] bool is_to_issue(call const& which, About... about) {
     std::array<std::uint64_t, sizeof...(About)> const key{number_of(about)...};
-    if (!is_walked_) {
+    if (!work_.is_walked()) {
       work_.note(&which, key);
       nodes_.push_back(nullptr);
       return true;
@@ -175,9 +171,9 @@ class captured_work {
 
   /// The host's memory may be used again when it returns.
   void upload(void* to, void const* from, std::size_t bytes, cudaStream_t stream) {
-    if (is_walked_ && next_upload_ == uploads_.size()) work_.refuse();
-    if (!is_walked_) uploads_.push_back(pinned_.take(bytes));
-    auto* const staged = is_walked_ ? uploads_[next_upload_++] : uploads_.back();
+    if (work_.is_walked() && next_upload_ == uploads_.size()) work_.refuse();
+    if (!work_.is_walked()) uploads_.push_back(pinned_.take(bytes));
+    auto* const staged = work_.is_walked() ? uploads_[next_upload_++] : uploads_.back();
     bool const is_new = is_to_issue(upload_call, to, bytes);
     std::memcpy(staged, from, bytes);
     if (is_new)
@@ -217,7 +213,6 @@ class captured_work {
   pinned_memory pinned_;
   std::vector<std::byte*> uploads_;  // where they are read from
   std::size_t next_upload_ = 0;      // of a walk
-  bool is_walked_ = false;
   cudaGraph_t graph_ = nullptr;
   cudaGraphExec_t executable_ = nullptr;
   cudaEvent_t replayed_ = nullptr;

@@ -31,11 +31,18 @@ class work_list {
     pieces_.push_back({kind, begin});
   }
 
-  /// The list is walked from its begin again.
-  void restart() noexcept {
+  /// The list is walked from its begin again, up to `end_walk()`, which says whether all of it came and
+  /// nothing else.
+  void begin_walk() noexcept {
+    is_walked_ = true;
     next_ = 0;
     differs_ = false;
   }
+  bool end_walk() noexcept {
+    is_walked_ = false;
+    return !differs_ && next_ == size();
+  }
+  [[nodiscard]] bool is_walked() const noexcept { return is_walked_; }
 
   /// The walk is one of other work, whoever catches what this throws.
   [[noreturn]] void refuse() {
@@ -56,9 +63,6 @@ class work_list {
     return {next_++, changed};
   }
 
-  /// Whether all of it was walked, and nothing else.
-  [[nodiscard]] bool is_finished() const noexcept { return !differs_ && next_ == size(); }
-
  private:
   static constexpr std::size_t alignment = alignof(std::max_align_t);
   struct piece {
@@ -69,6 +73,7 @@ class work_list {
   std::vector<piece> pieces_;
   std::vector<std::byte> bytes_;
   std::size_t next_ = 0;
+  bool is_walked_ = false;
   bool differs_ = false;
 };
 

@@ -17,7 +17,7 @@ class recorded_work {
   template <auto Work, class Arguments>
   void issue(Arguments const& arguments) {
     function const done = [](void const* noted) { Work(*static_cast<Arguments const*>(noted)); };
-    if (is_walked_)
+    if (work_.is_walked())
       (void)work_.follow(done, arguments);
     else
       work_.note(done, arguments);
@@ -26,24 +26,20 @@ class recorded_work {
   /// The same of an upload: the host's memory may be used again when it returns.
   void upload(void* to, void const* from, std::size_t bytes) {
     auto const* const first = static_cast<std::byte const*>(from);
-    if (!is_walked_) staged_.emplace_back(bytes);
-    if (is_walked_ && (next_staged_ == staged_.size() || staged_[next_staged_].size() != bytes))
+    if (!work_.is_walked()) staged_.emplace_back(bytes);
+    if (work_.is_walked() && (next_staged_ == staged_.size() || staged_[next_staged_].size() != bytes))
       work_.refuse();
-    auto& staged = is_walked_ ? staged_[next_staged_++] : staged_.back();
+    auto& staged = work_.is_walked() ? staged_[next_staged_++] : staged_.back();
     staged.assign(first, first + bytes);
     issue<copy>(transfer{to, staged.data(), bytes});
   }
 
   /// The work is walked again from here to `end_walk()`, which says whether all of it came.
   void begin_walk() noexcept {
-    is_walked_ = true;
     next_staged_ = 0;
-    work_.restart();
+    work_.begin_walk();
   }
-  bool end_walk() noexcept {
-    is_walked_ = false;
-    return work_.is_finished();
-  }
+  bool end_walk() noexcept { return work_.end_walk(); }
 
   /// Does the work.
   void run() {
@@ -64,7 +60,6 @@ class recorded_work {
   device_detail::work_list<function> work_;
   std::deque<std::vector<std::byte>> staged_;  // what is uploaded
   std::size_t next_staged_ = 0;
-  bool is_walked_ = false;
 };
 
 }  // namespace sysdpo::emulated_detail
