@@ -457,27 +457,29 @@ class squared_norm_case {
         parts_(parts_for(1, size, 4096)),
         x_(random_array<bf16>(size, 1)),
         sums_(parts_),
-        norm_(2) {}
+        norm_(1),
+        scale_(1) {}
 
   [[nodiscard]] static int sets() { return 1; }
 
   void run(int /*set*/) const {
     sysdpo::launch<kernel::squared_norm<bf16>>({x_.of(0), size_, parts_, sums_.of(0)}, nullptr);
-    sysdpo::launch<kernel::gradient_scale>({sums_.of(0), parts_, 1, norm_.of(0), norm_.of(0) + 1}, nullptr);
+    sysdpo::launch<kernel::squared_norm_end>({sums_.of(0), parts_, norm_.of(0)}, nullptr);
+    sysdpo::launch<kernel::gradient_scales>({norm_.of(0), 1, nullptr, 0, 1, scale_.of(0)}, nullptr);
   }
 
   /// Normal numbers have mean square 1.
   void check() const {
     run(0);
-    expect_close("the norm", norm_.numbers(0, 1), {std::sqrt(static_cast<double>(size_))}, 1e-2);
+    expect_close("the squared norm", norm_.numbers(0, 1), {static_cast<double>(size_)}, 2e-2);
+    expect_close("the scale", scale_.numbers(0, 1), {1 / std::sqrt(static_cast<double>(size_))}, 1e-2);
   }
 
  private:
   index_t size_;
   int parts_;
   device_array<bf16> x_;
-  device_array<double> sums_;
-  device_array<float> norm_;
+  device_array<double> sums_, norm_, scale_;
 };
 
 /// Weights of bf16 that are rounded at random, in `tensors` tensors of one size.

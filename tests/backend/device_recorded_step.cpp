@@ -220,10 +220,18 @@ TEST_CASE("a step that cannot be recorded leaves all as it was", "[backend]") {
   CHECK(numbers_of(step.y) == numbers{16, 18, 20, 22, 0, 2, 4, 6});
 }
 
+namespace {
+
+sysdpo::models<skip_system, device> some_tables() {
+  sysdpo::table_config const first{.contexts = 1, .categories = 3, .initial_deviation = 1};
+  sysdpo::table_config const second{.contexts = 3, .categories = 3, .initial_deviation = 1};
+  return sysdpo::models<skip_system, device>({first, second}, 1);
+}
+
+}  // namespace
+
 TEST_CASE("a training whose steps are recorded computes the same bits", "[backend]") {
-  sysdpo::models<skip_system, device> const start({{.contexts = 1, .categories = 3, .initial_deviation = 1},
-                                                   {.contexts = 3, .categories = 3, .initial_deviation = 1}},
-                                                  1);
+  auto const start = some_tables();
   auto const pairs = ranked_pairs();
   auto const options = [](auto const& adjust) {
     sysdpo::trainer_options<skip_system> made{.steps = 12, .pairs_per_batch = 4};
@@ -243,6 +251,26 @@ TEST_CASE("a training whose steps are recorded computes the same bits", "[backen
   CHECK(check_same(start, pairs, options([](given it) { it.draw_noise_every = 5; })) == 6);
   // A recording that never serves is not made again at once.
   CHECK(check_same(start, pairs, options([](given it) { it.draw_noise_every = 3; })) == 1);
+}
+
+TEST_CASE("an unsound step changes nothing on a device, recorded or not", "[backend]") {
+  auto const records = GENERATE(false, true);
+  auto const start = some_tables();
+  auto pairs = ranked_pairs();
+  sysdpo::trainer_options<skip_system> options{.steps = 6, .pairs_per_batch = 4, .record_steps = records};
+  options.rates = options.rates.all(0.05);
+  auto const undisturbed = trained(start, pairs, options);
+
+  auto policy = start;
+  auto reference = start;
+  sysdpo::trainer<skip_system, device> training(policy, reference, {}, pairs, options);
+  for (index_t step = 0; step < options.steps; ++step) {
+    for (auto& pair : pairs) pair.weight = 1e300;
+    CHECK_THROWS_WITH(training.take_step(), Catch::Contains("is no finite number"));
+    for (auto& pair : pairs) pair.weight = 1;
+    auto const metrics = training.take_step();
+    CHECK(metrics == undisturbed.metrics[static_cast<std::size_t>(step)]);
+  }
 }
 
 TEST_CASE("a compound system's recorded steps compute the same bits", "[backend]") {

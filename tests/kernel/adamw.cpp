@@ -29,7 +29,7 @@ struct weights {
     }
   }
 
-  void step(bool stochastic, std::uint32_t number, test::emulation const& how) const {
+  void step(bool stochastic, std::uint32_t number, test::emulation const& how, double scale = 0.25) const {
     std::vector<adamw_tensor<W, G>> tensors;
     index_t blocks = 0;
     for (std::size_t i = 0; i < w.size(); ++i) {
@@ -37,7 +37,7 @@ struct weights {
       tensors.push_back({w[i].data(), g[i].data(), m[i].data(), v[i].data(), size, blocks});
       blocks += adamw<W, G>::blocks_of(size);
     }
-    memory<float> const gradient_scale(std::vector<float>{0.25F});
+    memory<double> const gradient_scale(std::vector<double>{scale});
     memory<adamw_tensor<W, G>> const there(tensors);
     test::run<adamw<W, G>>({there.data(),
                             static_cast<int>(w.size()),
@@ -90,6 +90,18 @@ TEMPLATE_TEST_CASE("AdamW steps over many tensors at once", "[kernel]", (formats
         REQUIRE(test::close(all.v[t].at(i), v, 1e-6));
       }
   }
+}
+
+TEST_CASE("a scale that is no number changes nothing", "[kernel]") {
+  weights<bf16> const all({7, 1025});
+  weights<bf16> const before({7, 1025});
+  all.step(true, 1, {}, std::nan(""));
+  for (std::size_t t = 0; t < all.w.size(); ++t)
+    for (std::size_t i = 0; i < all.w[t].size(); ++i) {
+      REQUIRE(all.w[t].at(i) == before.w[t].at(i));
+      REQUIRE(all.m[t].at(i) == before.m[t].at(i));
+      REQUIRE(all.v[t].at(i) == before.v[t].at(i));
+    }
 }
 
 TEST_CASE("stochastic rounding goes to a neighbour, and to the right mean", "[kernel]") {

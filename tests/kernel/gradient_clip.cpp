@@ -1,5 +1,9 @@
 #include "sysdpo/kernel/gradient_clip.hpp"
 
+#include <cmath>
+#include <limits>
+#include <vector>
+
 #include "support/emulation.hpp"
 
 using test::bf16;
@@ -8,7 +12,7 @@ using test::half;
 using test::index_t;
 using test::memory;
 
-TEMPLATE_TEST_CASE("the norm of gradients, and the scale that bounds it", "[kernel]", float, bf16, half) {
+TEMPLATE_TEST_CASE("the squared norm of gradients", "[kernel]", float, bf16, half) {
   auto const first = test::random_memory<TestType>(2500, 1);
   auto const second = test::random_memory<TestType>(33, 2, 1, 1);
   memory<TestType> const none(0);
@@ -16,26 +20,49 @@ TEMPLATE_TEST_CASE("the norm of gradients, and the scale that bounds it", "[kern
   for (auto const* const x : {&first, &second})
     for (std::size_t i = 0; i < x->size(); ++i) sum += x->at(i) * x->at(i);
   test::check_barriers([&](emulation const& how) {
-    memory<double> sums(7);
+    memory<double> sums(7), total(1);
     test::run<sysdpo::kernel::squared_norm<TestType>>({first.data(), 2500, 3, sums.data()}, how);
     test::run<sysdpo::kernel::squared_norm<TestType>>({second.data(), 33, 2, sums.data() + 3}, how);
     test::run<sysdpo::kernel::squared_norm<TestType>>({none.data(), 0, 2, sums.data() + 5}, how);
-    bool good = true;
-    for (double const bound : {1.0, 1e6}) {
-      memory<float> norm(1), scale(1);
-      test::run<sysdpo::kernel::gradient_scale>(
-          {sums.data(), 7, static_cast<float>(bound), norm.data(), scale.data()}, how);
-      good = good && test::close(norm.at(0), std::sqrt(sum), 1e-6) &&
-             test::close(scale.at(0), std::min(1.0, bound / std::sqrt(sum)), 1e-6);
+    test::run<sysdpo::kernel::squared_norm_end>({sums.data(), 7, total.data()}, how);
+    return test::close(total[0], sum, 1e-12);
+  });
+}
+
+namespace {
+
+/// The scales of models with those norms, after a step with those losses.
+std::vector<double> scales_of(std::vector<double> const& norms, std::vector<double> const& losses,
+                              double bound, emulation const& how) {
+  memory<double> squares(std::ssize(norms)), scales(std::ssize(norms));
+  for (std::size_t i = 0; i < norms.size(); ++i) squares[i] = norms[i] * norms[i];
+  memory<double> const given(losses);
+  test::run<sysdpo::kernel::gradient_scales>({squares.data(), static_cast<int>(norms.size()), given.data(),
+                                              std::ssize(losses), bound, scales.data()},
+                                             how);
+  std::vector<double> result;
+  for (std::size_t i = 0; i < norms.size(); ++i) result.push_back(scales[i]);
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("scales bring the norms that are too large down to the bound", "[kernel]") {
+  test::check_barriers([](emulation const& how) {
+    std::vector<double> losses(333, 0.5);
+    bool good = scales_of({0.5, 4, 0}, losses, 2, how) == std::vector<double>{1, 0.5, 1} &&
+                scales_of({0.5, 4}, {}, 0, how) == std::vector<double>{1, 1};
+    // A number that is unsound, wherever a thread may come upon it, leaves no model a scale.
+    for (auto const place : {std::size_t{0}, std::size_t{127}, std::size_t{300}}) {
+      losses[place] = place == 0 ? std::numeric_limits<double>::infinity() : std::nan("");
+      for (auto const scale : scales_of({0.5, 4, 0}, losses, 2, how)) good = good && std::isnan(scale);
+      losses[place] = 0.5;
     }
     return good;
   });
 }
 
-TEST_CASE("a gradient that is no number makes the scale none", "[kernel]") {
-  memory<double> const sums(std::vector<double>{1, std::nan(""), 2});
-  memory<float> norm(1), scale(1);
-  test::run<sysdpo::kernel::gradient_scale>({sums.data(), 3, 1.0F, norm.data(), scale.data()});
-  REQUIRE(std::isnan(norm[0]));
-  REQUIRE(std::isnan(scale[0]));
+TEST_CASE("a norm that is no finite number takes the scales of all models", "[kernel]") {
+  for (auto const unsound : {std::nan(""), std::numeric_limits<double>::infinity()})
+    for (auto const scale : scales_of({1, unsound, 2}, {0.5}, 1, {})) CHECK(std::isnan(scale));
 }

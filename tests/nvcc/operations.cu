@@ -38,6 +38,6 @@ namespace kernel = sysdpo::kernel;
 COMPILE_FOR(float);
 COMPILE_FOR(sysdpo::bf16);
 COMPILE_FOR(sysdpo::half);
-COMPILE(kernel::gradient_scale);
+COMPILE(kernel::gradient_scales);
 COMPILE(kernel::adamw<float, sysdpo::bf16>);
 COMPILE(kernel::adamw<float, sysdpo::half>);

@@ -1,5 +1,6 @@
 #include "sysdpo/optim/adamw.hpp"
 
+#include <limits>
 #include <numeric>
 
 #include "support/catch.hpp"
@@ -68,6 +69,47 @@ TEST_CASE("AdamW follows the paper's algorithm", "[optim]") {
   auto const b = weights.find("gain")->value.to_host();
   for (std::size_t i = 0; i < 4; ++i) CHECK(a[i] == Approx(matrix[i].weight).epsilon(1e-12));
   for (std::size_t i = 0; i < 3; ++i) CHECK(b[i] == Approx(gain[i].weight).epsilon(1e-12));
+}
+
+TEST_CASE("a scale that the host need not know does the same, and one that is no number nothing", "[optim]") {
+  weights_type known(3);
+  weights_type unknown(3);
+  optimizer_type first;
+  optimizer_type second;
+  for (auto* const weights : {&known, &unknown}) {
+    weights->add("w", {4}, sysdpo::normal(1));
+    set_gradient(*weights, "w", {1, -2, 3, 0.5});
+  }
+  auto const scale_of = [](double scale) {
+    return sysdpo::tensor<sysdpo::cpu, double>::from_host({1}, std::vector<double>{scale});
+  };
+  for (auto const scale : {0.5, 0.25}) {
+    auto const none = scale_of(std::nan(""));
+    second.step(unknown, 0.1, none.const_view());
+    second.take_back_step();
+    CHECK(unknown.find("w")->value.to_host() == known.find("w")->value.to_host());
+    first.step(known, 0.1, scale);
+    auto const same = scale_of(scale);
+    second.step(unknown, 0.1, same.const_view());
+    CHECK(unknown.find("w")->value.to_host() == known.find("w")->value.to_host());
+  }
+  CHECK(second.steps() == 2);
+}
+
+TEST_CASE("gradients' scales bound their norms, and are none where anything is unsound", "[optim]") {
+  using array = sysdpo::tensor<sysdpo::cpu, double>;
+  auto const scales = [](std::vector<double> const& squared_norms, std::vector<double> const& losses,
+                         double bound) {
+    return sysdpo::gradient_scales(array::from_host({std::ssize(squared_norms)}, squared_norms),
+                                   array::from_host({std::ssize(losses)}, losses), bound)
+        .to_host();
+  };
+  CHECK(scales({16, 1, 0}, {0.5, 3}, 2) == std::vector<double>{0.5, 1, 1});
+  CHECK(scales({16, 1, 0}, {0.5, 3}, 0) == std::vector<double>{1, 1, 1});
+  for (auto const unsound : {std::nan(""), std::numeric_limits<double>::infinity()}) {
+    for (auto const scale : scales({16, unsound}, {0.5}, 2)) CHECK(std::isnan(scale));
+    for (auto const scale : scales({16, 1}, {0.5, -unsound}, 0)) CHECK(std::isnan(scale));
+  }
 }
 
 TEST_CASE("weights that are frozen or without a gradient stay as they are", "[optim]") {

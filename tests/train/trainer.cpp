@@ -1,5 +1,8 @@
 #include "sysdpo/train/trainer.hpp"
 
+#include <limits>
+#include <string>
+
 #include "support/catch.hpp"
 #include "support/temporary_directory.hpp"
 #include "train/tabular_training.hpp"
@@ -163,6 +166,38 @@ TEST_CASE("a rate beyond all bounds is noticed at the end too", "[train]") {
   reference.copy_values(policy);
   CHECK_THROWS_WITH(training.run(), Contains("no finite number"));
   CHECK(sysdpo::detail::checkpoint_steps(folder / "run").empty());
+}
+
+TEST_CASE("an unsound step changes nothing, and the training can go on", "[train]") {
+  auto const start = random_models<skip_system>(1);
+  auto reference = start;
+  auto options = some_training();
+  options.moving_averages = sysdpo::model_numbers<skip_system>::all(0.9);
+  options.batches_per_step = 2;
+  auto undisturbed = start;
+  auto pairs = ranked_pairs();
+  tabular_trainer whole(undisturbed, reference, {}, pairs, options);
+  whole.run();
+
+  auto policy = start;
+  tabular_trainer training(policy, reference, {}, pairs, options);
+  for (sysdpo::index_t step = 0; step < options.steps; ++step) {
+    if (step % 5 == 0) {                             // the first among them
+      for (auto& pair : pairs) pair.weight = 1e308;  // which gradients can still be, their squares not
+      auto const before = weights_of(policy);
+      CHECK_THROWS_WITH(training.take_step(), Contains("step " + std::to_string(step + 1)) &&
+                                                  Contains("its gradient is no finite number"));
+      for (auto& pair : pairs) pair.weight = std::numeric_limits<double>::infinity();
+      CHECK_THROWS_WITH(training.take_step(), Contains("is no finite number"));
+      for (auto& pair : pairs) pair.weight = 1;
+      CHECK(weights_of(policy) == before);
+    }
+    training.take_step();
+  }
+  CHECK(weights_of(policy) == weights_of(undisturbed));
+  training.use_averages();
+  whole.use_averages();
+  CHECK(weights_of(policy) == weights_of(undisturbed));
 }
 
 TEST_CASE("draw noise is reported when asked, and asking changes nothing", "[train]") {

@@ -22,7 +22,7 @@ struct adamw_tensor {
 
 /// m ← β₁m + (1−β₁)·s·g, v ← β₂v + (1−β₂)(s·g)², w ← w·keep − rate·m / (√(v·root) + ε), with keep = 1 −
 /// rate₀·decay, rate = rate₀ / (1 − β₁ᵗ), root = 1 / (1 − β₂ᵗ); s is `gradient_factor`, times
-/// `*gradient_scale` where that is not null.
+/// `*gradient_scale` where that is not null. Where s is NaN everything stays as it is.
 template <class W, class G = W>
 struct adamw {
   static constexpr int threads = 256;
@@ -32,7 +32,7 @@ struct adamw {
     index_t total_blocks;
     float beta1, beta2, keep, rate, root, epsilon;
     float gradient_factor;
-    float const* gradient_scale;
+    double const* gradient_scale;
     bool stochastic;  ///< rounding, of bf16 alone
     draw_key key;     ///< of the rounding: another one for each step
   };
@@ -43,6 +43,9 @@ struct adamw {
 
   template <class Block>
   SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& /*memory*/) const {
+    float const scale = given.gradient_factor *
+                        (given.gradient_scale == nullptr ? 1.0F : static_cast<float>(*given.gradient_scale));
+    if (std::isnan(scale)) return;
     int low = 0;
     int high = given.count;
     while (high - low > 1) {
@@ -55,7 +58,6 @@ struct adamw {
     int const count = left < span_of<threads, 4> ? static_cast<int>(left) : span_of<threads, 4>;
     bool const aligned = is_aligned<4>(tensor.w, 0) && is_aligned<4>(tensor.g, 0) &&
                          is_aligned<4>(tensor.m, 0) && is_aligned<4>(tensor.v, 0);
-    float const scale = given.gradient_factor * (given.gradient_scale == nullptr ? 1 : *given.gradient_scale);
     auto key = given.key;
     key.node = static_cast<std::uint32_t>(low);
     philox_stream const stream(key);

@@ -1,7 +1,7 @@
-// The norm of a model's gradients, and what they must be multiplied by so that it stays below a bound: all on
-// the device, so that the host waits for nothing. squared_norm adds up the squares of one tensor after
-// another, each into its own places of `sums`; gradient_scale makes one number of all. Double, in a fixed
-// order. Bound by memory.
+// The norms of models' gradients, and what these must be multiplied by so that no norm is above a bound: all
+// on the device, so that the host waits for nothing. squared_norm adds up the squares of one tensor after
+// another, each into its own places of `sums`; squared_norm_end makes one number of a model's;
+// gradient_scales looks at those of all models. Double, in a fixed order. Bound by memory.
 #pragma once
 
 #include "sysdpo/kernel/number.hpp"
@@ -69,16 +69,18 @@ struct squared_norm_end {
   }
 };
 
-/// norm [1] = √Σ sums, scale [1] = what brings the norm down to `bound`, or 1 where it is not above. A norm
-/// that is no number gives that: the weights show it.
-struct gradient_scale {
-  static constexpr int threads = 256;
+/// scales [models] = what brings each model's norm, √squared_norms [models], down to `bound`, 1 where it is
+/// not above; a bound of 0 is none. All are NaN where a norm or one of losses [loss_count] is no finite
+/// number: a step that is unsound anywhere must change no weight (kernel/adamw.hpp).
+struct gradient_scales {
+  static constexpr int threads = 128;
   struct arguments {
-    double const* sums;
-    int count;
-    float bound;
-    float* norm;
-    float* scale;
+    double const* squared_norms;
+    int models;
+    double const* losses;
+    index_t loss_count;
+    double bound;
+    double* scales;
   };
   struct shared {
     double of_warp[threads / warp_size];
@@ -88,15 +90,16 @@ struct gradient_scale {
 
   template <class Block>
   SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& memory) const {
-    double sum = 0;
-    for (int i = block.thread(); i < given.count; i += threads) sum += given.sums[i];
-    sum = block_sum<threads>(block, sum, memory.of_warp);
-    if (block.thread() != 0) return;
-    double const norm = std::sqrt(sum);
-    given.norm[0] = static_cast<float>(norm);
-    given.scale[0] = norm <= static_cast<double>(given.bound)
-                         ? 1.0F
-                         : static_cast<float>(static_cast<double>(given.bound) / norm);
+    double unsound = 0;  // x − x: 0 of a finite number, else NaN
+    for (int i = block.thread(); i < given.models; i += threads)
+      unsound += given.squared_norms[i] - given.squared_norms[i];
+    for (index_t i = block.thread(); i < given.loss_count; i += threads)
+      unsound += given.losses[i] - given.losses[i];
+    unsound = block_sum<threads>(block, unsound, memory.of_warp);
+    for (int i = block.thread(); i < given.models; i += threads) {
+      double const norm = std::sqrt(given.squared_norms[i]);
+      given.scales[i] = (given.bound > 0 && norm > given.bound ? given.bound / norm : 1) + unsound;
+    }
   }
 };
 

@@ -15,6 +15,7 @@ namespace sysdpo {
 
 struct adamw_op;
 struct squared_norm_op;
+struct gradient_scales_op;
 
 /// The settings of AdamW, but for the rate.
 struct adamw_options {
@@ -35,29 +36,40 @@ struct adamw_weight {
 /// The numbers of one sweep.
 struct adamw_step {
   double rate, beta1, beta2, epsilon, weight_decay;
-  double correction1;     ///< 1 − β₁ᵗ
-  double correction2;     ///< 1 − β₂ᵗ
-  double gradient_scale;  ///< multiplies the gradient first: clipping
-  draw_key rounding;      ///< of weights of 16 bits: up or down at random
+  double correction1;                         ///< 1 − β₁ᵗ
+  double correction2;                         ///< 1 − β₂ᵗ
+  double gradient_factor;                     ///< multiplies the gradient first: clipping
+  array_view<double const> gradient_scale{};  ///< [1], likewise, where it is given; NaN: do nothing
+  draw_key rounding;                          ///< of weights of 16 bits: up or down at random
 };
 
-/// Σ over trainable weights of ‖gradient‖², [1]. Not read: a GPU goes on.
+/// sum [1] = Σ over trainable weights of ‖gradient‖². Not read: a GPU goes on.
 template <class Backend, class Precision>
-[[nodiscard]] tensor<Backend, double> sum_squared_gradients(
-    parameter_set<Backend, Precision> const& weights) {
+void sum_squared_gradients(parameter_set<Backend, Precision> const& weights, array_view<double> sum) {
   using compute = typename Precision::compute;
   std::vector<array_view<compute const>> gradients;
   for (auto const& weight : weights)
     if (weight.trainable && weight.gradient.filled) gradients.push_back(weight.gradient.value.const_view());
-  tensor<Backend, double> sum({1});
-  implement<squared_norm_op, Backend>::forward(std::span<array_view<compute const> const>(gradients),
-                                               sum.view());
-  return sum;
+  implement<squared_norm_op, Backend>::forward(std::span<array_view<compute const> const>(gradients), sum);
 }
 /// The same, read on the host.
 template <class Backend, class Precision>
 [[nodiscard]] double squared_gradient_norm(parameter_set<Backend, Precision> const& weights) {
-  return sum_squared_gradients(weights).to_host()[0];
+  tensor<Backend, double> sum({1});
+  sum_squared_gradients(weights, sum.view());
+  return sum.to_host()[0];
+}
+
+/// What each model's gradient must be multiplied by for its norm to be at most `bound` (0: any), [models].
+/// All are NaN, by which adamw does nothing, where one of squared_norms [models] or losses [any] is no finite
+/// number. Not read: a GPU goes on.
+template <class Backend>
+[[nodiscard]] tensor<Backend, double> gradient_scales(tensor<Backend, double> const& squared_norms,
+                                                      tensor<Backend, double> const& losses, double bound) {
+  tensor<Backend, double> scales(squared_norms.extents());
+  implement<gradient_scales_op, Backend>::forward(squared_norms.const_view(), losses.const_view(), bound,
+                                                  scales.view());
+  return scales;
 }
 
 /// AdamW over one parameter set: moments, and steps.
@@ -86,11 +98,48 @@ class adamw {
     check(options.weight_decay >= 0, "weight_decay", options.weight_decay);
   }
 
-  /// One step on every trainable weight that has a gradient. Gradients stay; clear them with
-  /// parameter_set::clear_gradients.
-  void step(parameter_set<Backend, Precision>& weights, double rate, double gradient_scale = 1) {
-    using part = adamw_weight<typename Precision::parameter, typename Precision::compute, accumulate>;
+  /// Takes the memory of a step on the weights, that it may not fail later. \throws memory_error
+  void prepare(parameter_set<Backend, Precision> const& weights) {
     moments_.resize(weights.size());
+    auto state = moments_.begin();
+    for (auto const& weight : weights) {
+      auto& [first, second] = *state++;
+      if (first || !weight.trainable || !weight.gradient.filled) continue;
+      second = tensor<Backend, accumulate>::zeros(weight.value.extents());
+      first = tensor<Backend, accumulate>::zeros(weight.value.extents());
+    }
+  }
+
+  /// One step on every trainable weight that has a gradient, which is multiplied by `gradient_scale` first.
+  /// Gradients stay; clear them with parameter_set::clear_gradients.
+  void step(parameter_set<Backend, Precision>& weights, double rate, double gradient_scale = 1) {
+    step(weights, rate, gradient_scale, {});
+  }
+  /// The same with a scale that the host does not know, [1]. It may be NaN (gradient_scales): then nothing is
+  /// changed, and who finds that out says so by `take_back_step`.
+  void step(parameter_set<Backend, Precision>& weights, double rate,
+            array_view<double const> gradient_scale) {
+    step(weights, rate, 1, gradient_scale);
+  }
+  /// The last step was none: its scale was NaN.
+  void take_back_step() { --steps_; }
+
+  [[nodiscard]] adamw_options const& options() const { return options_; }
+
+  // What a checkpoint keeps.
+  [[nodiscard]] index_t steps() const { return steps_; }
+  [[nodiscard]] std::vector<moments> const& state() const { return moments_; }
+  /// Goes on from what a checkpoint kept.
+  void restore(index_t steps, std::vector<moments> state) {
+    steps_ = steps;
+    moments_ = std::move(state);
+  }
+
+ private:
+  void step(parameter_set<Backend, Precision>& weights, double rate, double gradient_factor,
+            array_view<double const> gradient_scale) {
+    using part = adamw_weight<typename Precision::parameter, typename Precision::compute, accumulate>;
+    prepare(weights);
     ++steps_;
     std::vector<part> decayed;
     std::vector<part> others;
@@ -98,10 +147,6 @@ class adamw {
     for (auto& weight : weights) {
       auto& [first, second] = *state++;
       if (!weight.trainable || !weight.gradient.filled) continue;
-      if (!first) {
-        first = tensor<Backend, accumulate>::zeros(weight.value.extents());
-        second = tensor<Backend, accumulate>::zeros(weight.value.extents());
-      }
       auto const decays = options_.weight_decay > 0 && weight.value.extents().rank() >= 2;
       (decays ? decayed : others)
           .push_back({weight.value.view(), weight.gradient.value.const_view(), first.view(), second.view()});
@@ -117,6 +162,7 @@ class adamw {
                      .weight_decay = decay,
                      .correction1 = 1 - std::pow(options_.beta1, static_cast<double>(steps_)),
                      .correction2 = 1 - std::pow(options_.beta2, static_cast<double>(steps_)),
+                     .gradient_factor = gradient_factor,
                      .gradient_scale = gradient_scale,
                      // No draw of noise has this visit, whatever the run's seed is.
                      .rounding = {.seed = seed_,
@@ -128,18 +174,6 @@ class adamw {
     sweep(others, 0, 1);
   }
 
-  [[nodiscard]] adamw_options const& options() const { return options_; }
-
-  // What a checkpoint keeps.
-  [[nodiscard]] index_t steps() const { return steps_; }
-  [[nodiscard]] std::vector<moments> const& state() const { return moments_; }
-  /// Goes on from what a checkpoint kept.
-  void restore(index_t steps, std::vector<moments> state) {
-    steps_ = steps;
-    moments_ = std::move(state);
-  }
-
- private:
   adamw_options options_;
   std::uint64_t seed_;
   index_t steps_ = 0;

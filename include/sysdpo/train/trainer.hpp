@@ -219,24 +219,40 @@ class trainer {
   struct step_results {
     std::vector<typename loss_type::result_type> losses;  // of each batch
     std::optional<typename loss_type::result_type> redrawn;
-    std::array<tensor<Backend, double>, System::model_count> squared_norms;  // of each model's gradient
+    tensor<Backend, double> squared_norms;  // [models], of their gradients
+    tensor<Backend, double> scales;         // [models], for their gradients: NaN if anything is unsound
   };
 
   /// Issues the work up to there: the gradients of the next step's pairs.
-  [[nodiscard]] step_results issue_step() {
+  [[nodiscard]] step_results issue_gradients() {
     step_results results;
     policy_->for_each([](auto, auto& model) { model.parameters().clear_gradients(); });
     auto const pairs_per_step = options_.pairs_per_batch * options_.batches_per_step;
+    tensor<Backend, double> losses({pairs_per_step});
     for (index_t i = 0; i < options_.batches_per_step; ++i) {
-      auto const batch = batch_at(step_ * pairs_per_step + i * options_.pairs_per_batch);
-      results.losses.push_back(loss_->accumulate(batch, static_cast<double>(pairs_per_step)));
+      auto const begin = i * options_.pairs_per_batch;
+      auto const batch = batch_at(step_ * pairs_per_step + begin);
+      auto const& result =
+          results.losses.emplace_back(loss_->accumulate(batch, static_cast<double>(pairs_per_step)));
+      Backend::copy(losses.data() + begin, result.losses.data(), result.losses.bytes());
       if (i == 0 && options_.draw_noise_every > 0 && (step_ + 1) % options_.draw_noise_every == 0)
         results.redrawn = loss_->score(revisited(batch));
     }
+    results.squared_norms = tensor<Backend, double>({static_cast<index_t>(System::model_count)});
     policy_->for_each([&](auto index, auto& model) {
-      results.squared_norms[index] = sum_squared_gradients(model.parameters());
+      sum_squared_gradients(model.parameters(), {results.squared_norms.data() + index, {1}});
     });
+    results.scales = gradient_scales(results.squared_norms, losses, options_.max_gradient_norm);
     return results;
+  }
+
+  /// Issues what remains: the weights' next values, or nothing new where anything is unsound.
+  void issue_update(step_results const& results) {
+    policy_->for_each([&](auto index, auto& model) { optimizers_[index].prepare(model.parameters()); });
+    policy_->for_each([&](auto index, auto& model) {
+      optimizers_[index].step(model.parameters(), options_.rates.values[index] * rate_factor(),
+                              array_view<double const>{results.scales.data() + index, {1}});
+    });
   }
 
   /// A batch between steps. What a recording of steps holds is memory for it too.
@@ -253,36 +269,47 @@ class trainer {
     step_results results;
     runner_.run([&] {
       results = {};  // its memory is what the step takes next
-      results = issue_step();
+      results = issue_gradients();
     });
-
-    metric_map metrics;
-    for (auto const& result : results.losses) {
-      for (auto const& [name, value] : metrics_of<System>(result, options_.loss))
-        metrics[name] += value / static_cast<double>(options_.batches_per_step);
-      if (!std::isfinite(metrics["loss"])) stop_unsound(first_unsound_node<System>(result), "log-ratio");
+    auto const is_unsound = [&] { return std::isnan(results.scales.to_host()[0]); };  // waits
+    if (step_ != saved_step_ && step_ % options_.checkpoint_every == 0 && !options_.checkpoints.empty()) {
+      if (is_unsound()) stop_unsound(results);
+      save();  // weights that a step has examined
     }
-    if (results.redrawn)
-      metrics.merge(draw_noise_of<System>(results.losses.front(), *results.redrawn, options_.loss));
-    std::array<double, System::model_count> norms{};
-    policy_->for_each([&](auto index, auto&) {
-      norms[index] = std::sqrt(results.squared_norms[index].to_host()[0]);
-      auto const name = std::string(model_name<typename decltype(index)::model>());
-      if (!std::isfinite(norms[index])) stop_unsound(name, "gradient");
-      metrics["model/" + name + "/gradient_norm"] = norms[index];
-    });
-    if (step_ != saved_step_ && step_ % options_.checkpoint_every == 0) save();
-    auto const factor = options_.schedule.factor(step_, options_.steps);
+    issue_update(results);
+    try {
+      if (is_unsound()) stop_unsound(results);
+    } catch (...) {  // what kernels report of their input has made NaN of the loss too
+      for (auto& optimizer : optimizers_) optimizer.take_back_step();
+      throw;
+    }
     policy_->for_each([&](auto index, auto& model) {
-      auto const limit = options_.max_gradient_norm;
-      auto const clip = limit > 0 && norms[index] > limit ? limit / norms[index] : 1.0;
-      optimizers_[index].step(model.parameters(), options_.rates.values[index] * factor, clip);
       if (averages_[index]) averages_[index]->update(model.parameters());
     });
-    metrics["learning_rate_factor"] = factor;
+    auto metrics = metrics_of_step(results);
     ++step_;
     return metrics;
   }
+
+  /// Reads what a step has found.
+  [[nodiscard]] metric_map metrics_of_step(step_results const& results) const {
+    metric_map metrics;
+    for (auto const& result : results.losses)
+      for (auto const& [name, value] : metrics_of<System>(result, options_.loss))
+        metrics[name] += value / static_cast<double>(options_.batches_per_step);
+    if (results.redrawn)
+      metrics.merge(draw_noise_of<System>(results.losses.front(), *results.redrawn, options_.loss));
+    auto const squared_norms = results.squared_norms.to_host();
+    policy_->for_each([&](auto index, auto&) {
+      auto const name = std::string(model_name<typename decltype(index)::model>());
+      metrics["model/" + name + "/gradient_norm"] = std::sqrt(squared_norms[index]);
+    });
+    metrics["learning_rate_factor"] = rate_factor();
+    return metrics;
+  }
+
+  /// Of the step under way.
+  [[nodiscard]] double rate_factor() const { return options_.schedule.factor(step_, options_.steps); }
 
   /// What was refused, with step and remedies, or what an explanation makes of it.
   [[nodiscard]] error_parts explained(error_parts refused) {
@@ -472,6 +499,18 @@ class trainer {
     save();
   }
 
+  /// Names what of a step is no finite number.
+  [[noreturn]] void stop_unsound(step_results const& results) const {
+    for (auto const& result : results.losses)
+      if (auto const node = first_unsound_node<System>(result); !node.empty())
+        stop_unsound(node, "log-ratio");
+    auto const squared_norms = results.squared_norms.to_host();
+    policy_->for_each([&](auto index, auto&) {
+      if (!std::isfinite(squared_norms[index]))
+        stop_unsound(std::string(model_name<typename decltype(index)::model>()), "gradient");
+    });
+    stop_unsound("loss", "value");
+  }
   [[noreturn]] void stop_unsound(std::string const& where, char const* what) const {
     fail({"training", fmt::format("step {}, '{}'", step_ + 1, where),
           fmt::format("its {} is no finite number", what),

@@ -15,19 +15,23 @@ namespace sysdpo {
 
 struct adamw_op;
 struct squared_norm_op;
+struct gradient_scales_op;
 struct moving_average_op;
 
 template <>
 struct implement<adamw_op, cpu> {
   /// m ← β₁m + (1−β₁)·s·g, v ← β₂v + (1−β₂)(s·g)², w ← w(1 − rate·decay) − rate·(m/c₁) / (√(v/c₂) + ε); s is
-  /// `gradient_scale`. bf16 weights are rounded at random, so that the mean is right and small steps are not
-  /// lost: the same draws as kernel/adamw.hpp.
+  /// `gradient_factor`, times `gradient_scale` [1] where that is given; where it is NaN everything stays as
+  /// it is. bf16 weights are rounded at random, so that the mean is right and small steps are not lost: the
+  /// same draws as kernel/adamw.hpp.
   template <class Weight, class Step>
   static void forward(std::span<Weight const> weights, Step const& step) {
     using accumulate = std::remove_pointer_t<decltype(Weight::first.data)>;
     auto const beta1 = static_cast<accumulate>(step.beta1);
     auto const beta2 = static_cast<accumulate>(step.beta2);
-    auto const scale = static_cast<accumulate>(step.gradient_scale);
+    auto const scale =
+        static_cast<accumulate>(step.gradient_factor * (step.gradient_scale ? step.gradient_scale[0] : 1));
+    if (std::isnan(scale)) return;
     auto const keep = static_cast<accumulate>(1 - step.rate * step.weight_decay);
     auto const rate = static_cast<accumulate>(step.rate / step.correction1);
     auto const root = static_cast<accumulate>(1 / step.correction2);
@@ -69,6 +73,21 @@ struct implement<squared_norm_op, cpu> {
       total += part;
     }
     sum[0] = total;
+  }
+};
+
+template <>
+struct implement<gradient_scales_op, cpu> {
+  /// As kernel/gradient_clip.hpp has it.
+  static void forward(array_view<double const> squared_norms, array_view<double const> losses, double bound,
+                      array_view<double> scales) {
+    double unsound = 0;  // x − x: 0 of a finite number, else NaN
+    for (auto const& numbers : {squared_norms, losses})
+      for (index_t i = 0; i < numbers.size(); ++i) unsound += numbers[i] - numbers[i];
+    for (index_t i = 0; i < scales.size(); ++i) {
+      auto const norm = std::sqrt(squared_norms[i]);
+      scales[i] = (bound > 0 && norm > bound ? bound / norm : 1) + unsound;
+    }
   }
 };
 

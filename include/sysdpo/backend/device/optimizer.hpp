@@ -1,4 +1,5 @@
-// AdamW, the norm of gradients and moving averages by kernels: all weights of a model in one launch.
+// AdamW, the norms of gradients, their bound and moving averages by kernels: all weights of a model in one
+// launch.
 #pragma once
 
 #include <span>
@@ -12,12 +13,14 @@ namespace sysdpo {
 
 struct adamw_op;
 struct squared_norm_op;
+struct gradient_scales_op;
 struct moving_average_op;
 
 template <kernel_backend Backend>
 struct implement<adamw_op, Backend> {
   /// m ← β₁m + (1−β₁)·s·g, v ← β₂v + (1−β₂)(s·g)², w ← w(1 − rate·decay) − rate·(m/c₁) / (√(v/c₂) + ε); s is
-  /// `gradient_scale`. Weights of 16 bits are rounded at random, so that small steps are not lost.
+  /// `gradient_factor`, times `gradient_scale` [1] where that is given; where it is NaN everything stays as
+  /// it is. Weights of 16 bits are rounded at random, so that small steps are not lost.
   template <class Weight, class Step>
   static void forward(std::span<Weight const> weights, Step const& step) {
     using stored = std::remove_pointer_t<decltype(Weight::w.data)>;
@@ -46,8 +49,8 @@ struct implement<adamw_op, Backend> {
                                            .rate = static_cast<float>(step.rate / step.correction1),
                                            .root = static_cast<float>(1 / step.correction2),
                                            .epsilon = static_cast<float>(step.epsilon),
-                                           .gradient_factor = static_cast<float>(step.gradient_scale),
-                                           .gradient_scale = nullptr,
+                                           .gradient_factor = static_cast<float>(step.gradient_factor),
+                                           .gradient_scale = step.gradient_scale.data,
                                            .stochastic = std::is_same_v<stored, bf16>,
                                            .key = step.rounding});
   }
@@ -73,6 +76,21 @@ struct implement<squared_norm_op, Backend> {
     }
     Backend::template launch<kernel::squared_norm_end>(
         {.sums = sums.data(), .count = device_detail::narrow("squared_norm", count), .total = sum.data});
+  }
+};
+
+template <kernel_backend Backend>
+struct implement<gradient_scales_op, Backend> {
+  /// As kernel/gradient_clip.hpp has it.
+  static void forward(array_view<double const> squared_norms, array_view<double const> losses, double bound,
+                      array_view<double> scales) {
+    Backend::template launch<kernel::gradient_scales>(
+        {.squared_norms = squared_norms.data,
+         .models = device_detail::narrow("gradient_scales", squared_norms.size()),
+         .losses = losses.data,
+         .loss_count = losses.size(),
+         .bound = bound,
+         .scales = scales.data});
   }
 };
 
