@@ -377,6 +377,7 @@ class gate_case {
   device_array<bf16> x_, dy_, out_;
 };
 
+/// One word in sixteen is the same, as in a text.
 class embedding_case {
  public:
   embedding_case(index_t vocabulary, index_t rows, int width, bool backward)
@@ -386,8 +387,9 @@ class embedding_case {
         backward_(backward),
         sets_(sets_for(2 * bytes_of<bf16>(rows * width))),
         table_(random_array<bf16>(vocabulary * width, 1)),
-        ids_(random_array<std::int32_t>(rows, 1, {.bound = static_cast<std::int32_t>(vocabulary)})),
+        ids_(words(rows, static_cast<std::int32_t>(vocabulary))),
         rows_of_(random_array<bf16>(rows * width, sets_)),
+        pieces_(2 * gradient::chunks(rows) * width),
         host_ids_(ids_.elements(0, rows)),
         order_(order_of(host_ids_)),
         order_on_device_(order_),
@@ -396,13 +398,21 @@ class embedding_case {
   [[nodiscard]] int sets() const { return sets_; }
 
   void run(int set) const {
-    if (backward_)
-      sysdpo::launch<kernel::embedding_backward<bf16>>(
-          {sorted_.of(0), order_on_device_.of(0), rows_of_.of(set), rows_, vocabulary_, width_, table_.of(0)},
-          nullptr);
-    else
+    if (!backward_) {
       sysdpo::launch<kernel::embedding<bf16>>(
           {table_.of(0), ids_.of(0), rows_, vocabulary_, width_, rows_of_.of(set)}, nullptr);
+      return;
+    }
+    gradient const given{.sorted_ids = sorted_.of(0),
+                         .order = order_on_device_.of(0),
+                         .dy = rows_of_.of(set),
+                         .rows = rows_,
+                         .table_rows = vocabulary_,
+                         .width = width_,
+                         .dtable = table_.of(0),
+                         .pieces = pieces_.of(0)};
+    sysdpo::launch<kernel::embedding_backward<bf16>>(given, nullptr);
+    sysdpo::launch<kernel::embedding_backward_end<bf16>>(given, nullptr);
   }
 
   void check() const {
@@ -424,6 +434,13 @@ class embedding_case {
   }
 
  private:
+  using gradient = kernel::embedding_gradient<bf16>;
+
+  static std::vector<std::int32_t> words(index_t rows, std::int32_t vocabulary) {
+    auto ids = random_array<std::int32_t>(rows, 1, {.bound = vocabulary}).elements(0, rows);
+    for (std::size_t i = 0; i < ids.size(); i += 16) ids[i] = 0;
+    return ids;
+  }
   static std::vector<std::int32_t> order_of(std::vector<std::int32_t> const& ids) {
     std::vector<std::int32_t> order;
     for (std::int32_t i = 0; i < std::ssize(ids); ++i) order.push_back(i);
@@ -446,6 +463,7 @@ class embedding_case {
   device_array<bf16> table_;
   device_array<std::int32_t> ids_;
   device_array<bf16> rows_of_;
+  device_array<float> pieces_;
   std::vector<std::int32_t> host_ids_, order_;
   device_array<std::int32_t> order_on_device_, sorted_;
 };

@@ -3,7 +3,7 @@
 #include "support/emulation.hpp"
 #include "sysdpo/kernel/column_sums.hpp"
 
-using sysdpo::kernel::norm;
+namespace kernel = sysdpo::kernel;
 using test::bf16;
 using test::emulation;
 using test::half;
@@ -12,7 +12,7 @@ using test::memory;
 
 namespace {
 
-template <norm Kind, class T>
+template <kernel::norm Kind, class T>
 struct problem {
   index_t rows;
   int width;
@@ -29,25 +29,24 @@ struct problem {
   }
 
   [[nodiscard]] bool passes(emulation const& how, int parts = 2, bool accumulate = false) const {
-    namespace k = sysdpo::kernel;
     double const epsilon = 1e-5;
-    bool const layer = Kind == norm::layer;
+    bool const layer = Kind == kernel::norm::layer;
     memory<T> y(rows * width), dx(rows * width), dgamma(width), dbeta(width);
     for (auto* const gradient : {&dx, &dgamma, &dbeta})
       for (std::size_t i = 0; accumulate && i < gradient->size(); ++i) (*gradient)[i] = T(1.0F);
     double const before = accumulate ? 1 : 0;
     memory<float> means(rows), scales(rows), sums(index_t{2} * parts * width);
-    test::run<k::row_norm<Kind, T>>({x.data(), gamma.data(), layer ? beta.data() : nullptr, rows, width,
-                                     1e-5F, y.data(), layer ? means.data() : nullptr, scales.data()},
-                                    how);
-    test::run<k::row_norm_backward<Kind, T>>(
+    test::run<kernel::row_norm<Kind, T>>({x.data(), gamma.data(), layer ? beta.data() : nullptr, rows, width,
+                                          1e-5F, y.data(), layer ? means.data() : nullptr, scales.data()},
+                                         how);
+    test::run<kernel::row_norm_backward<Kind, T>>(
         {x.data(), gamma.data(), means.data(), scales.data(), dy.data(), rows, width, dx.data(), accumulate},
         how);
-    test::run<k::row_norm_gain_backward<Kind, T>>(
+    test::run<kernel::row_norm_gain_backward<Kind, T>>(
         {x.data(), means.data(), scales.data(), dy.data(), rows, width, parts, sums.data()}, how);
-    test::run<k::column_sums_end<T>>({sums.data(), 1, width, parts, dgamma.data(), accumulate}, how);
+    test::run<kernel::column_sums_end<T>>({sums.data(), 1, width, parts, dgamma.data(), accumulate}, how);
     if (layer)
-      test::run<k::column_sums_end<T>>(
+      test::run<kernel::column_sums_end<T>>(
           {sums.data() + index_t{parts} * width, 1, width, parts, dbeta.data(), accumulate}, how);
 
     auto const d = static_cast<std::size_t>(width);
@@ -84,7 +83,7 @@ struct problem {
   }
 };
 
-template <norm Kind, class T>
+template <kernel::norm Kind, class T>
 void check() {
   for (int const width : {1, 7, 33, 129, 1100})
     for (auto const& how : test::all_orders) {
@@ -101,10 +100,10 @@ void check() {
 
 TEMPLATE_TEST_CASE("RMS norm agrees with its definition, and needs its barriers", "[kernel]", float, bf16,
                    half) {
-  check<norm::rms, TestType>();
+  check<kernel::norm::rms, TestType>();
 }
 
 TEMPLATE_TEST_CASE("layer norm agrees with its definition, and needs its barriers", "[kernel]", float, bf16,
                    half) {
-  check<norm::layer, TestType>();
+  check<kernel::norm::layer, TestType>();
 }

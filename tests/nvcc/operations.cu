@@ -33,6 +33,7 @@ namespace kernel = sysdpo::kernel;
   COMPILE(kernel::geglu_backward<T>);                              \
   COMPILE(kernel::embedding<T>);                                   \
   COMPILE(kernel::embedding_backward<T>);                          \
+  COMPILE(kernel::embedding_backward_end<T>);                      \
   COMPILE(kernel::adamw<T>)
 
 COMPILE_FOR(float);

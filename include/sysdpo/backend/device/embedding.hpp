@@ -18,7 +18,6 @@ struct implement<embedding_op, Backend> {
          .ids = ids.data,
          .rows = ids.size(),
          .table_rows = table.extents[0],
-
          .width = device_detail::narrow("embedding", table.extents[1]),
          .y = y.data});
   }
@@ -34,15 +33,20 @@ struct implement<embedding_op, Backend> {
     scratch_of<Backend, std::int32_t> const order(rows);
     implement<sort_ids_op, Backend>::forward(ids, array_view<std::int32_t>{sorted.data(), {rows}},
                                              array_view<std::int32_t>{order.data(), {rows}});
-    Backend::template launch<kernel::embedding_backward<T>>(
-        {.sorted_ids = sorted.data(),
-         .order = order.data(),
-         .dy = dy.data,
-         .rows = rows,
-         .table_rows = dtable.size() / (dy.extents[1] < 1 ? 1 : dy.extents[1]),
-
-         .width = device_detail::narrow("embedding", dy.extents[1]),
-         .dtable = dtable.data});
+    using chunked = kernel::embedding_gradient<T>;
+    auto const width = device_detail::narrow("embedding", dy.extents[1]);
+    bool const is_cut = rows > chunked::chunk;
+    scratch_of<Backend, float> const pieces(is_cut ? 2 * chunked::chunks(rows) * width : 0);
+    chunked const gradient{.sorted_ids = sorted.data(),
+                           .order = order.data(),
+                           .dy = dy.data,
+                           .rows = rows,
+                           .table_rows = dtable.size() / (width < 1 ? 1 : width),
+                           .width = width,
+                           .dtable = dtable.data,
+                           .pieces = pieces.data()};
+    Backend::template launch<kernel::embedding_backward<T>>(gradient);
+    if (is_cut) Backend::template launch<kernel::embedding_backward_end<T>>(gradient);
   }
 };
 
