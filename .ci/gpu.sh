@@ -88,6 +88,19 @@ nvcc_flags() {
     -DFMT_USE_CONSTEXPR=1 -I"$root/include" "${headers[@]}")
 }
 
+# Programs travel: they are made on one machine and run on another. Beside each lies its recipe: what it was made with, MADE_WITH, and the
+# checksums of this project's files that it was made from.
+write_recipe() { # PROGRAM MADE_WITH DEPENDENCIES...: make rules that name them
+  {
+    echo "# $2"
+    sed 's/^[^:]*://; s/\\$//' "${@:3}" | tr ' ' '\n' | grep . | xargs realpath --relative-to="$root" |
+      grep -v '^[.][.]' | sort -u | (cd "$root" && xargs sha256sum)
+  } >"$1.recipe"
+}
+is_up_to_date() { # PROGRAM MADE_WITH
+  [[ -x $1 && -e $1.recipe && $(head -1 "$1.recipe") == "# $2" ]] && (cd "$root" && sed 1d "$1.recipe" | sha256sum --check --status)
+}
+
 # Waits until a core is free for another job of the background.
 wait_for_core() { while (($(jobs -rp | wc -l) >= $(nproc))); do wait -n || true; done; }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Times kernels and whole steps on this machine's GPU, and PyTorch beside them: a table, and benchmarks/results/<device>.json with the
 # commit. 77, and a word about it, where there is no nvcc or no GPU. It installs nothing: where headers are missing it takes what
-# .ci/bundle.sh has collected, and where there is no PyTorch the table does without. What build/gpu_benchmarks has of these very sources
-# is not compiled again: build elsewhere with --build-only, and take that folder along.
+# .ci/bundle.sh has collected, and where there is no PyTorch the table does without. Programs stay in build/gpu_benchmarks, and
+# one is made again only where a file that it was made from has changed: build elsewhere with --build-only, and take that folder along.
 set -euo pipefail
 # shellcheck source=.ci/gpu.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../.ci/gpu.sh"
@@ -47,51 +47,47 @@ for file in *.cu; do
   if grep -q '^int main(' "$file"; then programs+=("${file%.cu}"); else parts+=("${file%.cu}"); fi
 done
 
-# What the programs are made of, and for: where both are as they were, they are built already.
-sources_of_programs() (
-  echo "$architecture"
-  cd "$root"
-  find include benchmarks/gpu examples/progression .ci/gpu.sh benchmarks/gpu.sh -type f -not -name '*.py' -print0 | LC_ALL=C sort -z |
-    xargs -0 sha256sum
-)
-is_built() {
-  local one
-  for one in kernels "${programs[@]}"; do [[ -x $out/$one ]] || return 1; done
-  cmp -s "$out/sources" <(sources_of_programs 2>/dev/null)
+parts_of() { if [[ $1 == kernels ]]; then echo main "${parts[@]}"; else echo "$1"; fi; } # PROGRAM
+compile() { # PART
+  local dependencies=(-MMD -MF "$out/$1.d")
+  if [[ $1 == main ]]; then
+    g++ -std=c++20 -O1 "${headers[@]}" "${dependencies[@]}" -c main.cpp -o "$out/main.o"
+  else
+    nvcc "${flags[@]}" "${dependencies[@]}" -c "$1.cu" -o "$out/$1.o"
+  fi >"$out/$1.log" 2>&1
 }
-
-compile() { nvcc "${flags[@]}" -c "$1.cu" -o "$out/$1.o" >"$out/$1.log" 2>&1; }
-compile_main() { g++ -std=c++20 -O1 "${headers[@]}" -c main.cpp -o "$out/main.o" >"$out/main.log" 2>&1; }
-link() { nvcc "${code[@]}" "${@:2}" "${libraries[@]}" -o "$out/$1"; }
-build_programs() {
-  local one objects=()
-  rm -f "$out"/*.o "$out/sources" "$out/kernels" "${programs[@]/#/$out/}"
-  compile_main &
-  for one in "${programs[@]}" "${parts[@]}"; do
-    wait_for_core
-    compile "$one" &
-  done
-  wait
-  for one in main "${parts[@]}" "${programs[@]}"; do
-    [[ -e $out/$one.o ]] && continue
-    tail -20 "$out/$one.log"
-    echo "FAILED: $one does not compile"
-    failures=1
-  done
-  for one in main "${parts[@]}"; do [[ ! -e $out/$one.o ]] || objects+=("$out/$one.o"); done
-  link kernels "${objects[@]}" || failures=1
-  for one in "${programs[@]}"; do [[ ! -e $out/$one.o ]] || link "$one" "$out/$one.o" || failures=1; done
-  rm -f "$out"/*.o
-  ((failures)) || sources_of_programs >"$out/sources"
-}
-
 failures=0
-if is_built; then
-  echo "compiled for $architecture before"
-else
-  build_programs
-  echo "compiled for $architecture in $SECONDS s"
-fi
+link() { # PROGRAM: of those of its parts that compiled
+  local one objects=() dependencies=() complete=1
+  for one in $(parts_of "$1"); do
+    if [[ -e $out/$one.o ]]; then
+      objects+=("$out/$one.o") dependencies+=("$out/$one.d")
+    else
+      tail -20 "$out/$one.log"
+      echo "FAILED: $one does not compile"
+      complete=0 failures=1
+    fi
+  done
+  if ((${#objects[@]} == 0)) || ! nvcc "${code[@]}" "${objects[@]}" "${libraries[@]}" -o "$out/$1"; then
+    failures=1
+  elif ((complete)); then
+    write_recipe "$out/$1" "$architecture" "${dependencies[@]}"
+  fi
+}
+
+stale=()
+for one in kernels "${programs[@]}"; do is_up_to_date "$out/$one" "$architecture" || stale+=("$one"); done
+for one in "${stale[@]}"; do
+  rm -f "$out/$one" "$out/$one.recipe"
+  for part in $(parts_of "$one"); do
+    wait_for_core
+    compile "$part" &
+  done
+done
+wait
+for one in "${stale[@]}"; do link "$one"; done
+rm -f "$out"/*.o "$out"/*.d
+echo "${#stale[@]} of $((1 + ${#programs[@]})) programs compiled for $architecture in $SECONDS s"
 [[ -z $mode ]] || exit $failures
 rm -f "$out"/*.json
 

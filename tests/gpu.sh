@@ -7,13 +7,16 @@ source "$(dirname "${BASH_SOURCE[0]}")/../.ci/gpu.sh"
 
 usage() {
   cat <<'END'
-tests/gpu.sh [--sanitize] [--minutes N] [--build-only] [SUBJECT...]
-  --sanitize    then run the kernels' tests again under compute-sanitizer's memcheck and racecheck
+tests/gpu.sh [--sanitize] [--minutes N] [--build-only | --syntax] [SUBJECT...]
+  --sanitize    then run the kernels' tests again under compute-sanitizer's memcheck and racecheck; what of it is not run is told, and
+                the script does not pass
   --minutes N   begin nothing after N minutes, and say what was not run (default: 9)
   --build-only  compile, for sm_90a or $SYSDPO_GPU_ARCH, and run nothing: needs no GPU
+  --syntax      have nvcc's front end read them, and make nothing: two minutes for all, by which ctest knows that they compile
   SUBJECT...    kernel/attention, or attention (default: all)
 Programs stay in build/gpu, and one is made again only where a file that it was made from has changed, or the architecture: built
-elsewhere and brought along, they run at once.
+elsewhere and brought along, they run at once. PYTHON is the Python among whose packages cuDNN is where the machine has it nowhere else
+(default: python3).
 END
 }
 
@@ -22,7 +25,7 @@ while (($#)); do
   case $1 in
     --sanitize) sanitize=1 ;;
     --minutes) needs_argument "$@" && minutes=$2 && shift ;;
-    --build-only) mode='build-only' ;;
+    --build-only | --syntax) mode=${1#--} ;;
     --help | -h) usage && exit ;;
     -*) usage >&2 && die "what is $1?" ;;
     *) wanted+=("$1") ;;
@@ -30,7 +33,7 @@ while (($#)); do
   shift
 done
 
-find_gpu "the tests for GPUs do not run" "$mode"
+find_gpu "the tests for GPUs do not run" "${mode:+build-only}"
 find_headers
 nvcc_flags -O1 # of the host's side: tests are small
 flags+=(-I"$root/tests" -I"$root/examples" -Xfatbin=-compress-all) # for programs that travel
@@ -59,19 +62,14 @@ flags_of() { # SUBJECT: what it is compiled with, beside `flags`
   esac
 }
 
-# A program's recipe: the architecture, and the checksums of this project's files that it was made from.
-write_recipe() { # SUBJECT DEPENDENCIES: a make rule that names them
-  {
-    echo "# $architecture $(flags_of "$1")"
-    sed 's/^[^:]*://; s/\\$//' "$2" | tr ' ' '\n' | grep . | xargs realpath --relative-to="$root" |
-      grep -v '^[.][.]' | sort -u | (cd "$root" && xargs sha256sum)
-  } >"$(program_of "$1").recipe"
-}
-is_up_to_date() { # SUBJECT
-  local recipe
-  recipe=$(program_of "$1").recipe
-  [[ -x $(program_of "$1") && -e $recipe && $(head -1 "$recipe") == "# $architecture $(flags_of "$1")" ]] &&
-    (cd "$root" && sed 1d "$recipe" | sha256sum --check --status)
+made_with() { echo "$architecture $(flags_of "$1")"; } # SUBJECT
+# The first two of the commands that nvcc would run: the preprocessor, and what tells host and device apart, which instantiates all.
+check_syntax() { # SUBJECT
+  local commands log=$objects/${1//\//.}.log
+  # shellcheck disable=SC2046
+  commands=$(nvcc --dryrun "${flags[@]}" $(flags_of "$1") -x cu -include "$root/tests/support/precompiled.hpp" -c "${file_of[$1]}" \
+    -o "$objects/none.o" 2>&1 | sed -n 's/^#\$ //p' | grep -E -m 2 '^(gcc|g\+\+) .* -E |^cudafe\+\+ ')
+  PATH=$PATH:$(dirname "$(command -v nvcc)") bash -ec "$commands" >"$log" 2>&1 && [[ ! -s $log ]]
 }
 compile() { # SUBJECT
   local program object
@@ -82,14 +80,31 @@ compile() { # SUBJECT
   { nvcc "${flags[@]}" $(flags_of "$1") -x cu -include "$root/tests/support/precompiled.hpp" -MMD -MF "$object.d" -c "${file_of[$1]}" \
     -o "$object.o" && nvcc "${code[@]}" -cudart shared "$object.o" -L"$build" -lmain -Xlinker -rpath,'$ORIGIN' \
     "${libraries[@]}" -Xlinker -s -o "$program" &&
-    write_recipe "$1" "$object.d"; } >"$object.log" 2>&1
+    write_recipe "$program" "$(made_with "$1")" "$object.d"; } >"$object.log" 2>&1
 }
 # The tests' main function and Catch2, for all programs.
 compile_main() {
   g++ -std=c++20 -O1 -fPIC -shared -Wl,-s "${headers[@]}" -I"$root/tests" main.cpp -o "$build/libmain.so" >"$objects/main.log" 2>&1
 }
+if [[ $mode == syntax ]]; then
+  TMPDIR=$(mktemp -d)
+  export TMPDIR
+  trap 'rm -r "$TMPDIR"' EXIT
+  for subject in "${subjects[@]}"; do
+    wait_for_core
+    check_syntax "$subject" || echo "$subject" >>"$TMPDIR/refused" &
+  done
+  wait
+  [[ -e $TMPDIR/refused ]] || { echo "nvcc's front end takes ${#subjects[@]} subjects, $SECONDS s" && exit; }
+  while read -r subject; do
+    echo "FAILED: $subject"
+    tail -20 "$objects/${subject//\//.}.log"
+  done <"$TMPDIR/refused"
+  exit 1
+fi
+
 stale=()
-for subject in "${subjects[@]}"; do is_up_to_date "$subject" || stale+=("$subject"); done
+for subject in "${subjects[@]}"; do is_up_to_date "$(program_of "$subject")" "$(made_with "$subject")" || stale+=("$subject"); done
 [[ -e $build/libmain.so ]] || compile_main || { cat "$objects/main.log" && die "the main function does not compile"; }
 for subject in "${stale[@]}"; do
   wait_for_core
@@ -98,7 +113,9 @@ done
 wait
 echo "${#stale[@]} of ${#subjects[@]} compiled for $architecture in $SECONDS s: $(du -sh "$build" | cut -f1)"
 
-failed=() not_run=() remarks=()
+[[ -n $mode ]] || find_cudnn "${PYTHON:-python3}"
+
+failed=() not_run=()
 
 # run_within LIMIT NAME COMMAND...: 0 if the run passed; else a list has its name. Its output goes into `log`.
 log=$objects/output.log
@@ -129,7 +146,6 @@ for subject in "${subjects[@]}"; do
     tail -40 "$log"
   fi
 done
-tests_not_run=${#not_run[@]}
 
 # sanitize_with TOOL RUNS: the kernels' tests, RUNS of them with those of later tools, which share the time that is left.
 sanitize_with() {
@@ -143,8 +159,8 @@ sanitize_with() {
       compute-sanitizer --tool "$1" --error-exitcode 9 --print-limit 5 "$program"; then
       echo "== $1 of $subject: $(grep 'SUMMARY' "$log" || true)"
     elif grep -qi 'device not supported' "$log"; then
-      remarks+=("compute-sanitizer refuses this device: $1 is skipped")
       failed=("${failed[@]/#$1 of $subject/}")
+      not_run+=("$1: compute-sanitizer refuses this device")
       return
     else
       echo "== $1 of $subject"
@@ -157,17 +173,16 @@ if ((sanitize)) && [[ -z $mode ]]; then
     sanitize_with memcheck $((2 * ${#subjects[@]}))
     sanitize_with racecheck ${#subjects[@]}
   else
-    remarks+=("no compute-sanitizer here: memcheck and racecheck are skipped")
+    not_run+=("memcheck and racecheck: no compute-sanitizer here")
   fi
 fi
 
 failures=0
-for one in "${remarks[@]}"; do echo "$one"; done
 for one in "${not_run[@]}"; do echo "NOT RUN: $one"; done
 for one in "${failed[@]}"; do
   [[ -n $one ]] || continue
   echo "FAILED: $one"
   failures=$((failures + 1))
 done
-echo "${#subjects[@]} subjects, $failures failures, $tests_not_run not run, $SECONDS s"
-exit $((failures + tests_not_run > 0))
+echo "${#subjects[@]} subjects, $failures failures, ${#not_run[@]} not run, $SECONDS s"
+exit $((failures + ${#not_run[@]} > 0))

@@ -19,6 +19,8 @@ struct prepared {
   int sets = 1;                  ///< of arrays, so many that no cache holds them all
   std::function<void(int)> run;  ///< issues the work on one set, and does not wait
   std::function<void()> check;   ///< runs the first set; throws where the result is not as it should be
+  void* stream = nullptr;        ///< that the work is issued to
+  std::function<double()> working_bytes{};  ///< most that a run took beside its operands and results
 };
 
 /// Something to be timed. Its name is op/pass/shape.

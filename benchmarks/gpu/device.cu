@@ -18,7 +18,10 @@ class events {
   ~events() {
     for (auto* one : all_) (void)cudaEventDestroy(one);
   }
-  void record(int i) { check_cuda(cudaEventRecord(all_.at(static_cast<std::size_t>(i))), "cudaEventRecord"); }
+  void record(int i, void* stream) {
+    check_cuda(cudaEventRecord(all_.at(static_cast<std::size_t>(i)), static_cast<cudaStream_t>(stream)),
+               "cudaEventRecord");
+  }
   [[nodiscard]] double seconds_between(int i, int j) const {
     float milliseconds = 0;
     check_cuda(cudaEventElapsedTime(&milliseconds, all_.at(static_cast<std::size_t>(i)),
@@ -148,17 +151,17 @@ double median_seconds(prepared const& one, int samples) {
   // The first runs load the code, the next tell how long one takes.
   constexpr int warm_up = 5;
   run(2);
-  marks.record(0);
+  marks.record(0, one.stream);
   run(warm_up);
-  marks.record(1);
+  marks.record(1, one.stream);
   check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
   double const rough = marks.seconds_between(0, 1) / warm_up;
   int const times = std::clamp(static_cast<int>(1e-4 / std::max(rough, 1e-7)), 1, 50);
   // All are issued before the first is waited for: the device never runs dry.
   for (int i = 0; i < samples; ++i) {
-    marks.record(2 * i);
+    marks.record(2 * i, one.stream);
     run(times);
-    marks.record(2 * i + 1);
+    marks.record(2 * i + 1, one.stream);
   }
   check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
   std::vector<double> seconds;

@@ -45,9 +45,14 @@ bool measure(benchmark const& one, ceilings const& best, int samples, json& row)
     row["rate"] = rate / (computes ? 1e12 : 1e9);
     row["share_of_ceiling"] = rate / (computes ? best.operations : best.bytes);
     row["sets"] = ready.sets;
-    std::printf("%-70s %10.1f us %8.1f %-7s %5.0f%%\n", one.name().c_str(), seconds * 1e6,
+    std::printf("%-70s %10.1f us %8.1f %-7s %5.0f%%", one.name().c_str(), seconds * 1e6,
                 row["rate"].get<double>(), computes ? "TFLOP/s" : "GB/s",
                 100 * row["share_of_ceiling"].get<double>());
+    if (ready.working_bytes) {
+      row["working_bytes"] = ready.working_bytes();
+      std::printf(" %6.2f GB", row["working_bytes"].get<double>() / 1e9);
+    }
+    std::puts("");
     return true;
   } catch (std::exception const& failure) {
     row["failure"] = failure.what();

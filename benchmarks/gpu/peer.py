@@ -2,8 +2,7 @@
 
 usage: peer.py CASES OUTPUT [--modes …] [--only …] [--minutes N] [--samples N] [--device cpu --tiny]
 
-CASES is what `kernels --list --json CASES` writes. What PyTorch refuses is reported as refused. Convolutions, which
-are no kernels of this library, are timed beside them.
+CASES is what `kernels --list --json CASES` writes. What PyTorch refuses is reported as refused.
 """
 
 import json
@@ -238,6 +237,56 @@ def conv2d(setting, s, _):
                     2 * s["images"] * s["height"] ** 2 * (s["channels"] + s["outputs"]))
 
 
+def linear(setting, s, _):
+    def make():
+        x, w = setting.normal(s["rows"], s["inputs"], gradient=True), setting.normal(s["outputs"], s["inputs"], gradient=True)
+        return x, w, setting.normal(s["outputs"], gradient=True) if s["bias"] else None
+
+    return Function(F.linear, make, 2 * (s["rows"] * (s["inputs"] + s["outputs"]) + s["inputs"] * s["outputs"]))
+
+
+def upsample(setting, s, _):
+    def make():
+        x = setting.normal(s["images"], s["channels"], s["height"], s["height"])
+        return (x.to(memory_format=torch.channels_last).requires_grad_(),)
+
+    return Function(lambda x: F.interpolate(x, scale_factor=2.0), make, 10 * s["images"] * s["channels"] * s["height"] ** 2)
+
+
+def concat(setting, s, _):
+    return Function(lambda a, b: torch.cat((a, b), -1), lambda: (setting.normal(s["rows"], s["left"]), setting.normal(s["rows"], s["right"])),
+                    4 * s["rows"] * (s["left"] + s["right"]))
+
+
+def column_sums(setting, s, _):
+    return Function(lambda x: x.sum(0), lambda: (setting.normal(s["rows"], s["width"]),), 2 * s["rows"] * s["width"])
+
+
+def cast(setting, s, dtype):
+    return Function(lambda x: x.to(torch.bfloat16), lambda: (setting.normal(s["size"], dtype=dtype),), 6 * s["size"])
+
+
+class HeadLogProb:
+    """With logits, which PyTorch has to make; their log-softmax in float. A training runs forward and backward as one."""
+
+    def __init__(self, _setting, s, _type):
+        self.s = s
+
+    def runs(self, setting, backward, compiled):
+        s = self.s
+        hidden = setting.normal(s["tokens"], s["width"], gradient=True)
+        head = (0.03 * setting.normal(s["vocabulary"], s["width"])).requires_grad_()
+        targets, dy = setting.integers(s["vocabulary"], s["tokens"], 1), setting.normal(s["tokens"], dtype=torch.float32)
+
+        def apply(states, words):
+            return torch.log_softmax((states @ words.T).float(), -1).gather(-1, targets).squeeze(-1)
+
+        apply = torch.compile(apply, dynamic=False) if compiled else apply
+        if backward:
+            return [lambda: torch.autograd.grad(apply(hidden, head), (hidden, head), dy)]
+        return [Function.run(apply, (hidden, head), False)]
+
+
 class AdamW:
     """Fused, with weights, gradients and moments in float, since bf16 weights of PyTorch's lose small steps: 28 bytes a weight."""
 
@@ -252,24 +301,15 @@ class AdamW:
 
 
 CASES = {f.__name__: f for f in (attention, log_softmax_gather, denoising_loss, add_noise, rms_norm, layer_norm, group_norm_silu,
-                                 swiglu, geglu, embedding, rope, squared_norm, conv2d)} | {"adamw": AdamW}
-
-
-def convolutions():
-    """3 × 3, the three levels of SD 1.5's UNet."""
-    for backward in (False, True):
-        for height, channels in ((64, 320), (32, 640), (16, 1280)):
-            s = {"images": 16, "height": height, "channels": channels, "outputs": channels}
-            shape, step = f"3 x 3 of 16 x {height} x {height} x {channels}", "backward" if backward else "forward"
-            work = (4 if backward else 2) * 9 * 16 * height**2 * channels**2
-            yield {"name": f"conv2d/{step}/{shape}", "op": "conv2d", "pass": step, "shape": shape, "type": "bf16",
-                   "sizes": s, "work": work, "unit": "TFLOP/s"}
+                                 swiglu, geglu, embedding, rope, squared_norm, linear, conv2d, upsample, concat, column_sums, cast)}
+CASES |= {"head_log_prob": HeadLogProb, "adamw": AdamW}
 
 
 def tiny(sizes):
     """Sizes that a CPU does in no time, multiples of what they must be multiples of."""
     small = {"batch": 2, "queries": 12, "keys": 12, "head_size": 8, "vocabulary": 50, "rows": 6, "width": 16, "images": 2,
-             "height": 4, "channels": 64, "outputs": 64, "size": 40, "tensors": 3, "positions": 9}
+             "height": 4, "channels": 64, "outputs": 64, "size": 40, "tensors": 3, "positions": 9, "tokens": 7, "inputs": 8, "left": 4,
+             "right": 5}
     group = sizes.get("heads", 1) // sizes.get("key_heads", sizes.get("heads", 1))
     small |= {"heads": 2 * group, "key_heads": 2}
     return {name: small.get(name, value) for name, value in sizes.items()}
@@ -277,7 +317,7 @@ def tiny(sizes):
 
 def time_mode(setting, case, mode):
     make = CASES[case["op"]](setting, case["sizes"], TYPES[case["type"]])
-    backward = case["pass"] == "backward"
+    backward = case["pass"].endswith("backward")
     if mode in BACKENDS:
         with sdpa_kernel(BACKENDS[mode]):
             return setting.median_seconds(make.runs(setting, backward, False))
@@ -317,7 +357,7 @@ def main():
     torch._functorch.config.donated_buffer = False  # a compiled backward pass runs more than once here
     begin = time.monotonic()
     setting = Setting(options)
-    cases = [*json.loads(options.cases.read_text())["cases"], *convolutions()]
+    cases = json.loads(options.cases.read_text())["cases"]
     cases = [case for case in cases if any(text in case["name"] for text in options.only) and case["op"] in CASES]
     report = {"pytorch": torch.__version__, "cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version(),
               "device": torch.cuda.get_device_name() if options.device == "cuda" else "cpu", "cases": []}

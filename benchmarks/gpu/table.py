@@ -63,7 +63,8 @@ def time_of(seconds):
 def ours_of(row):
     """Time, rate and share, or a word instead."""
     if "seconds" in row:
-        return [time_of(row["seconds"]), f"{row['rate']:.0f} {row['unit']}", f"{100 * row['share_of_ceiling']:.0f}%"]
+        memory = f", {row['working_bytes'] / 1e9:.2f} GB" if "working_bytes" in row else ""
+        return [time_of(row["seconds"]) + memory, f"{row['rate']:.0f} {row['unit']}", f"{100 * row['share_of_ceiling']:.0f}%"]
     if "failure" in row:
         return ["failed", "–", "–"]
     return ["not run" if "not_run" in row else "–", "–", "–"]
@@ -88,7 +89,8 @@ def step_table(rows):
     heads += tuple(f"memory, {mode} to ours" for mode in MODES)
     lines = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * (len(heads) - 1)]
     for row in rows:
-        cells = [row["name"].removeprefix("step/").replace("/", ", "), str(row.get("sizes", {}).get("pairs", "–"))]
+        own_pairs = row.get("sizes", {}).get("pairs")  # none where the case was not begun
+        cells = [row["name"].removeprefix("step/").replace("/", ", "), str(own_pairs or "–")]
         if "seconds" in row:
             gib = [row[key] / 2**30 for key in ("peak_bytes", "estimate_bytes")]
             cells += [time_of(row["seconds"]), time_of(row.get("recorded_seconds")),
@@ -99,7 +101,7 @@ def step_table(rows):
         for mode in MODES:
             cell = "refused" if mode in row.get("pytorch_refused", {}) else time_of(row.get("pytorch_seconds", {}).get(mode))
             pairs = row.get("pytorch_pairs", {}).get(mode)
-            cells.append(f"{cell}, {pairs} pairs" if pairs not in (None, row["sizes"]["pairs"]) else cell)
+            cells.append(f"{cell}, {pairs} pairs" if pairs not in (None, own_pairs) else cell)
         for key in ("ratios", "memory_ratios"):
             cells += [f"{row[key][mode]:.2f}" if mode in row.get(key, {}) else "–" for mode in MODES]
         lines.append("| " + " | ".join(cells) + " |")
@@ -132,9 +134,9 @@ def main():
     print(f"\n{report['device']}, commit {report['commit']}; bf16 product of 8192³ {report['product_tflops']:.0f} TFLOP/s, copy "
           f"{report['copy_gb_per_s']:.0f} GB/s read and written; PyTorch {peer.get('pytorch', '–')}\n")
     attention = [row for row in rows if row["name"].startswith("attention/")]
-    print(table(attention, BACKENDS), "\n")
+    print(table(attention, BACKENDS) + "\n")
     steps = [row for row in rows if row["name"].startswith("step/")]
-    print(table([row for row in rows if row not in attention + steps], MODES), "\n")
+    print(table([row for row in rows if row not in attention + steps], MODES) + "\n")
     print(step_table(steps))
     print(f"\n{path}")
 

@@ -1,8 +1,10 @@
 // Log-probabilities on kernels: of large vocabularies, and of words that have none.
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "support/device.hpp"
+#include "sysdpo/backend/device/planned.hpp"
 #include "sysdpo/op/head_log_prob.hpp"
 #include "sysdpo/op/log_softmax_gather.hpp"
 #include "sysdpo/op/scale.hpp"
@@ -21,6 +23,48 @@ TEMPLATE_TEST_CASE("vocabularies of 262,144 words on kernels agree with the CPU"
         return head_log_prob(tape, in[0], in[1], ids<B>({8191, 262143}));
       },
       {{{2, 4}}, {{262144, 4}}});
+}
+
+TEMPLATE_TEST_CASE("kernels tell entropies and most probable words as the CPU does", "[backend]",
+                   SYSDPO_FORMATS) {
+  auto const told = []<class B, class T>(sysdpo::tape<B, T> tape, numbers const& values) {
+    sysdpo::word_statistics<B, T> statistics;
+    (void)log_softmax_gather(tape, tape.constant(tensor_of<B, T>({3, 1500}, values)), ids<B>({7, 0, 1499}),
+                             sysdpo::logits_memory::reuse_if_free, &statistics);
+    return std::pair(numbers_of(statistics.entropies), statistics.tops.to_host());
+  };
+  auto values = random_numbers<TestType>(4500, 1, 4);
+  values[5] = -std::numeric_limits<double>::infinity();
+  values[4499] = 40;
+  using recording = sysdpo::recording;
+  auto const expected = told(sysdpo::tape<sysdpo::cpu, double>(recording::off), values);
+  auto const got = told(sysdpo::tape<device, TestType>(recording::off), values);
+  REQUIRE(agree(got.first, expected.first, 1e-5));
+  REQUIRE(got.second == expected.second);
+}
+
+TEMPLATE_TEST_CASE("log-probabilities without logits take a small part of what logits would", "[backend]",
+                   SYSDPO_FORMATS) {
+  using counted = sysdpo::planned_of<device>;
+  auto& memory = counted::memory();
+  constexpr index_t tokens = 16384;
+  constexpr index_t width = 64;
+  for (index_t const vocabulary : {32000, 151936, 262144}) {
+    sysdpo::gradient_slot<counted, TestType> dhidden, dhead;
+    auto const step = [&] {
+      sysdpo::tape<counted, TestType> tape;
+      auto const hidden = tape.watch(sysdpo::tensor<counted, TestType>({tokens, width}), dhidden);
+      auto const head = tape.watch(sysdpo::tensor<counted, TestType>({vocabulary, width}), dhead);
+      sysdpo::tensor<counted, std::int32_t> const targets({tokens});
+      memory.reset_peak();
+      auto const before = memory.bytes_in_use();
+      auto const y = head_log_prob(tape, hidden, head, targets);
+      tape.backward(y, sysdpo::tensor<counted, float>({tokens}));
+      return memory.peak_bytes() - before;
+    };
+    (void)step();  // takes the gradients
+    CHECK(static_cast<double>(step()) < 0.22 * sizeof(TestType) * static_cast<double>(tokens * vocabulary));
+  }
 }
 
 TEMPLATE_TEST_CASE("words without probability stay so on kernels", "[backend]", SYSDPO_FORMATS) {

@@ -1,4 +1,4 @@
-// Attention for bf16: the smallest and the largest heads, and common ones in between.
+// Attention for bf16: all sizes of heads that backend/device/attention.hpp offers.
 #include "sysdpo/kernel/attention.hpp"
 
 #include "sysdpo/backend/cuda/launch.cuh"
@@ -13,7 +13,10 @@ namespace kernel = sysdpo::kernel;
   COMPILE(kernel::attention_backward_keys<T, D>)
 
 COMPILE_FOR(sysdpo::bf16, 32);
+COMPILE_FOR(sysdpo::bf16, 48);
 COMPILE_FOR(sysdpo::bf16, 64);
+COMPILE_FOR(sysdpo::bf16, 80);
+COMPILE_FOR(sysdpo::bf16, 96);
 COMPILE_FOR(sysdpo::bf16, 128);
 COMPILE_FOR(sysdpo::bf16, 160);
 COMPILE_FOR(sysdpo::bf16, 256);

@@ -21,6 +21,7 @@ namespace kernel = sysdpo::kernel;
   COMPILE(kernel::row_norm_gain_backward<kernel::norm::layer, T>); \
   COMPILE(kernel::squared_norm<T>);                                \
   COMPILE(kernel::group_norm_sums<T>);                             \
+  COMPILE(kernel::group_norm_lines<T>);                            \
   COMPILE(kernel::group_norm_statistics<T>);                       \
   COMPILE(kernel::group_norm<T>);                                  \
   COMPILE(kernel::group_norm_backward_sums<T>);                    \
@@ -39,6 +40,7 @@ namespace kernel = sysdpo::kernel;
 COMPILE_FOR(float);
 COMPILE_FOR(sysdpo::bf16);
 COMPILE_FOR(sysdpo::half);
+COMPILE(kernel::squared_norm_end);
 COMPILE(kernel::gradient_scales);
 COMPILE(kernel::adamw<float, sysdpo::bf16>);
 COMPILE(kernel::adamw<float, sysdpo::half>);

@@ -5,12 +5,13 @@
 #include "sysdpo/kernel/log_softmax_gather.hpp"
 
 #define COMPILE(...) template void sysdpo::launch<__VA_ARGS__>(__VA_ARGS__::arguments const&, cudaStream_t)
-#define COMPILE_FOR(T)                                     \
-  COMPILE(sysdpo::kernel::log_softmax_gather<T>);          \
-  COMPILE(sysdpo::kernel::log_softmax_gather<T, 32>);      \
-  COMPILE(sysdpo::kernel::log_softmax_gather_backward<T>); \
-  COMPILE(sysdpo::kernel::add_noise<T>);                   \
-  COMPILE(sysdpo::kernel::denoising_loss<T>);              \
+#define COMPILE_FOR(T)                                         \
+  COMPILE(sysdpo::kernel::log_softmax_gather<T>);              \
+  COMPILE(sysdpo::kernel::log_softmax_gather<T, 32>);          \
+  COMPILE(sysdpo::kernel::log_softmax_gather_backward<T>);     \
+  COMPILE(sysdpo::kernel::log_softmax_gather_backward<T, 32>); \
+  COMPILE(sysdpo::kernel::add_noise<T>);                       \
+  COMPILE(sysdpo::kernel::denoising_loss<T>);                  \
   COMPILE(sysdpo::kernel::denoising_loss_backward<T>)
 
 COMPILE_FOR(float);

@@ -1,5 +1,7 @@
 #include "sysdpo/op/log_softmax_gather.hpp"
 
+#include <algorithm>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -28,6 +30,28 @@ TEST_CASE("log_softmax_gather agrees with its definition and its finite differen
   }
   test::check_gradients(
       [&](auto& t, auto const& in) { return sysdpo::log_softmax_gather(t, in[0], targets); }, {logits});
+}
+
+TEST_CASE("log_softmax_gather tells entropies and most probable words where it is asked", "[op]") {
+  auto logits = random_tensor({4, 9}, 1, 3.0);
+  logits.data()[3] = -std::numeric_limits<double>::infinity();
+  auto const targets = ids::from_host({4}, std::vector<std::int32_t>{8, 0, 3, 3});
+  test::tape tape(sysdpo::recording::off);
+  sysdpo::word_statistics<sysdpo::cpu, double> told;
+  auto const y = sysdpo::log_softmax_gather(tape, tape.constant(logits), targets,
+                                            sysdpo::logits_memory::reuse_if_free, &told)
+                     .value();
+  REQUIRE(y.to_host() == sysdpo::log_softmax_gather(tape, tape.constant(logits), targets).value().to_host());
+  for (index_t n = 0; n < 4; ++n) {
+    auto const* const row = logits.data() + n * 9;
+    double sum = 0;
+    double products = 0;
+    for (index_t v = 0; v < 9; ++v) sum += std::exp(row[v]);
+    for (index_t v = 0; v < 9; ++v)
+      if (std::exp(row[v]) > 0) products += std::exp(row[v]) / sum * (row[v] - std::log(sum));
+    REQUIRE(told.entropies.data()[n] == Approx(-products));
+    REQUIRE(told.tops.data()[n] == std::max_element(row, row + 9) - row);
+  }
 }
 
 TEST_CASE("log_softmax_gather in float does not mind large logits", "[op]") {

@@ -18,15 +18,22 @@ enum class logits_memory {
   consume         ///< over the logits, always: backward refuses if anything else holds them by then
 };
 
-/// logits [N, V], targets [N] → [N]. Hand the logits over (std::move, or a call that returns them): a copy
-/// kept outside, an op that was recorded before and keeps them for its own backward pass, and the weight that
-/// they are, all hold them. A second contribution to their gradient is added as to any other.
-/// \throws error if a target lies outside [0, V), naming its position; under `consume`, from backward, if the
-/// logits are still held.
+/// What a sweep over logits tells beside the log-probabilities, for nothing: each [N].
+template <class Backend, class T>
+struct word_statistics {
+  tensor<Backend, widened<T>> entropies{};  ///< −Σ p log p of each row, in nats
+  tensor<Backend, std::int32_t> tops{};     ///< the most probable word, the first of several
+};
+
+/// logits [N, V], targets [N] → [N]; `statistics`, where it is given, gets what it holds. Hand the logits
+/// over (std::move, or a call that returns them): a copy kept outside, an op that was recorded before and
+/// keeps them for its own backward pass, and the weight that they are, all hold them. A second contribution
+/// to their gradient is added as to any other. \throws error if a target lies outside [0, V), naming its
+/// position; under `consume`, from backward, if the logits are still held.
 template <class Backend, class T>
 [[nodiscard]] variable<Backend, widened<T>> log_softmax_gather(
     tape<Backend, T>& tape, variable<Backend, T> logits, tensor<Backend, std::int32_t> const& targets,
-    logits_memory memory = logits_memory::reuse_if_free) {
+    logits_memory memory = logits_memory::reuse_if_free, word_statistics<Backend, T>* statistics = nullptr) {
   if (logits.extents().rank() != 2 || logits.extent(0) != targets.size())
     fail({"log_softmax_gather",
           "logits " + to_string(logits.extents()) + ", targets " + to_string(targets.extents()),
@@ -34,8 +41,14 @@ template <class Backend, class T>
   check_ids("log_softmax_gather", "vocabulary", targets, logits.extent(1));
   tensor<Backend, widened<T>> y({targets.size()});
   tensor<Backend, widened<T>> log_sums({targets.size()});
+  array_view<widened<T>> entropies;
+  array_view<std::int32_t> tops;
+  if (statistics != nullptr) {
+    entropies = (statistics->entropies = tensor<Backend, widened<T>>({targets.size()})).view();
+    tops = (statistics->tops = tensor<Backend, std::int32_t>({targets.size()})).view();
+  }
   implement<log_softmax_gather_op, Backend>::forward(logits.view(), targets.const_view(), y.view(),
-                                                     log_sums.view());
+                                                     log_sums.view(), entropies, tops);
   gradient_of const dlogits(logits);
   return tape.record(
       std::move(y), {dlogits},

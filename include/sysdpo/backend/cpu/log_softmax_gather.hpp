@@ -1,5 +1,6 @@
-// log p(target) from logits on the CPU. logits [N, V], targets [N] within [0, V), y and log_sums [N];
-// dlogits may be the logits themselves, nothing else aliases.
+// log p(target) from logits on the CPU. logits [N, V], targets [N] within [0, V), y and log_sums [N], and so
+// entropies and tops, the rows' most probable words, where they are given; dlogits may be the logits
+// themselves, nothing else aliases.
 #pragma once
 
 #include <cmath>
@@ -16,15 +17,24 @@ template <>
 struct implement<log_softmax_gather_op, cpu> {
   template <class T>
   static void forward(array_view<T const> logits, array_view<std::int32_t const> targets, array_view<T> y,
-                      array_view<T> log_sums) {
+                      array_view<T> log_sums, array_view<T> entropies = {},
+                      array_view<std::int32_t> tops = {}) {
     auto const vocabulary = logits.extents[1];
     parallel_for(targets.size(), grain(vocabulary), [&](index_t begin, index_t end) {
       for (auto n = begin; n < end; ++n) {
         cpu_detail::const_array_map<T> const row(logits.data + n * vocabulary, vocabulary);
-        auto const highest = row.maxCoeff();
+        Eigen::Index top = 0;
+        auto const highest = row.maxCoeff(&top);
         auto const log_sum = std::log((row - highest).exp().sum());
         log_sums[n] = highest + log_sum;
         y[n] = row[targets[n]] - highest - log_sum;
+        if (tops) tops[n] = static_cast<std::int32_t>(top);
+        if (!entropies) continue;
+        T sum = 0;  // words without probability have no part in it
+        for (auto const x : row)
+          if (auto const log_prob = x - log_sums[n]; std::isfinite(log_prob))
+            sum -= std::exp(log_prob) * log_prob;
+        entropies[n] = sum;
       }
     });
   }

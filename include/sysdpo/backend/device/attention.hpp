@@ -157,7 +157,7 @@ struct implement<attention_op, Backend> {
             "kernels take whole words of 16 bytes, and " + std::to_string(largest) + " elements at most",
             "Choose heads of a multiple of " + std::to_string(kernel::pack_width<T>) + " elements, at most " +
                 std::to_string(largest)});
-    smallest<32, 64, 96, 128, 160, 256>(head_size, visit);
+    smallest<32, 48, 64, 80, 96, 128, 160, 256>(head_size, visit);
   }
   /// The same of these sizes, which ascend.
   template <int Size, int... Larger, class Visit>

@@ -113,21 +113,24 @@ struct implement<head_log_prob_op, Backend> {
     [[nodiscard]] int word_count() const { return static_cast<int>(words); }
   };
 
-  /// Words at a time: whole tiles of a product, and few enough that a chunk stays small beside the hidden
-  /// states.
-  static constexpr index_t words_at_a_time = 8192;
+  /// Few enough that a chunk stays small beside all logits, a sixteenth of them if it can; so many that each
+  /// product is a large one and dhidden is not added to too often. Whole tiles of a product.
+  static index_t words_at_a_time(index_t vocabulary) {
+    return std::clamp(kernel::ceil_divide(vocabulary, 16 * 256) * 256, index_t{2048}, index_t{8192});
+  }
   static constexpr index_t tokens_at_a_time = 16384;
 
   static index_t chunk_size(index_t tokens, index_t vocabulary) {
-    return std::min(tokens, tokens_at_a_time) * std::min(vocabulary, words_at_a_time);
+    return std::min(tokens, tokens_at_a_time) * std::min(vocabulary, words_at_a_time(vocabulary));
   }
 
   template <class Body>
   static void for_each_chunk(index_t tokens, index_t vocabulary, Body&& body) {
+    auto const words = words_at_a_time(vocabulary);
     for (index_t token = 0; token < tokens; token += tokens_at_a_time)
-      for (index_t word = 0; word < vocabulary; word += words_at_a_time)
+      for (index_t word = 0; word < vocabulary; word += words)
         body(chunk{token, std::min(tokens_at_a_time, tokens - token), word,
-                   std::min(words_at_a_time, vocabulary - word)});
+                   std::min(words, vocabulary - word)});
   }
 
   template <class T>

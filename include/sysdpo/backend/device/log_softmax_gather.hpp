@@ -12,7 +12,8 @@ template <kernel_backend Backend>
 struct implement<log_softmax_gather_op, Backend> {
   template <class T>
   static void forward(array_view<T const> logits, array_view<std::int32_t const> targets, array_view<float> y,
-                      array_view<float> log_sums) {
+                      array_view<float> log_sums, array_view<float> entropies = {},
+                      array_view<std::int32_t> tops = {}) {
     device_detail::with_row_threads(logits.extents[1], [&](auto threads) {
       Backend::template launch<kernel::log_softmax_gather<T, threads.value>>(
           {.logits = logits.data,
@@ -21,8 +22,8 @@ struct implement<log_softmax_gather_op, Backend> {
            .vocabulary = device_detail::narrow("log_softmax_gather", logits.extents[1]),
            .log_probs = y.data,
            .log_sums = log_sums.data,
-           .entropies = nullptr,
-           .tops = nullptr});
+           .entropies = entropies.data,
+           .tops = tops.data});
     });
   }
 
