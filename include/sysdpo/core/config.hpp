@@ -11,7 +11,9 @@
 #if defined(__CUDACC__)
 #define SYSDPO_HOST_DEVICE __host__ __device__
 #define SYSDPO_DEVICE __device__
+#define SYSDPO_PRAGMA(text) _Pragma(#text)
 #define SYSDPO_UNROLL _Pragma("unroll")
+#define SYSDPO_UNROLL_BY(times) SYSDPO_PRAGMA(unroll times)
 #define SYSDPO_UNROLL_ON_CPU(times)
 #else
 /// Marks functions that run on the host and, under nvcc, on the device too.
@@ -20,6 +22,8 @@
 #define SYSDPO_DEVICE
 /// Before a loop over registers, whose numbers must be known while compiling.
 #define SYSDPO_UNROLL
+/// Before a loop of a kernel whose passes are better done so many at a time.
+#define SYSDPO_UNROLL_BY(times)
 /// A pragma whose text has a macro's arguments.
 #define SYSDPO_PRAGMA(text) _Pragma(#text)
 /// Before a loop of the CPU backend that is faster when unrolled; nvcc does not know the pragma.

@@ -15,9 +15,13 @@ namespace sysdpo::kernel {
 /// The running maximum and sum of a lane's two rows of scores.
 struct online_softmax {
   float highest[2] = {-infinity, -infinity};
-  float sum[2] = {0, 0};  ///< of this lane's columns, relative to `highest`
+  /// The maximum in powers of 2, rounded: what all exponents of a row are relative to. It is kept, since a
+  /// difference to a product made anew would bring the rounding into each tile's correction, on one side.
+  float base[2] = {-infinity, -infinity};
+  float sum[2] = {0, 0};  ///< of this lane's columns, relative to `base`
 
-  /// Turns scores into e^(score·scale − maximum) and gives what earlier sums must be multiplied by.
+  /// Turns scores into 2^(score·scale_log2 − base) and gives what earlier sums must be multiplied by: 1 where
+  /// the maximum has not moved.
   template <class Block, int N>
   SYSDPO_DEVICE void advance(Block& block, float (&scores)[N][4], float scale_log2, float (&correction)[2]) {
     SYSDPO_UNROLL for (int half = 0; half < 2; ++half) {
@@ -26,13 +30,19 @@ struct online_softmax {
         top = larger(larger(top, scores[n][2 * half]), scores[n][2 * half + 1]);
       top = larger(top, block.shuffle_xor(top, 1));
       top = larger(top, block.shuffle_xor(top, 2));
-      float const base = top == -infinity ? 0 : top * scale_log2;
-      correction[half] = fast_exp2(std::fma(highest[half], scale_log2, -base));
-      highest[half] = top;
+      if (top > highest[half]) {
+        float const moved = std::fma(top, scale_log2, 0.0F);  // a product that no compiler fuses with a sum
+        correction[half] = fast_exp2(base[half] - moved);
+        highest[half] = top;
+        base[half] = moved;
+      } else {
+        correction[half] = 1;
+      }
+      float const from = top == -infinity ? 0 : base[half];
       float total = 0;
       SYSDPO_UNROLL for (int n = 0; n < N; ++n) SYSDPO_UNROLL
         for (int j = 2 * half; j < 2 * half + 2; ++j) {
-          scores[n][j] = fast_exp2(std::fma(scores[n][j], scale_log2, -base));
+          scores[n][j] = fast_exp2(std::fma(scores[n][j], scale_log2, -from));
           total += scores[n][j];
         }
       sum[half] = sum[half] * correction[half] + total;
@@ -118,6 +128,7 @@ struct attention {
       SYSDPO_UNROLL for (int s = 0; s < Strips; ++s) {
         float correction[2];
         softmax[s].advance(block, scores[s], scale_log2, correction);
+        if (correction[0] == 1 && correction[1] == 1) continue;  // as in most tiles of long sequences
         SYSDPO_UNROLL for (int n = 0; n < D / 8; ++n) SYSDPO_UNROLL
           for (int j = 0; j < 4; ++j) out[s][n][j] *= correction[j / 2];
       }
@@ -134,7 +145,7 @@ struct attention {
         factor[half] = sum == 0 ? 0 : 1 / sum;
         if (lane % 4 == 0 && i < at.queries)
           given.log_sums[at.query_row(layout, i)] =
-              sum == 0 ? -infinity : softmax[s].highest[half] * layout.scale + std::log(sum);
+              sum == 0 ? -infinity : std::fma(softmax[s].base[half], detail::log_2, std::log(sum));
       }
       int const strip = warp_row + 16 * s;
       store_rows(block, out[s], factor, memory.q, strip, given.y + q_start + strip * q_stride, q_stride,

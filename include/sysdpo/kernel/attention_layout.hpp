@@ -26,8 +26,9 @@ struct attention_layout {
 
 namespace detail {
 
-/// log₂ e: exponentials are computed as powers of 2.
+/// Exponentials are computed as powers of 2: log₂ e, and the natural logarithm of 2.
 inline constexpr float log2_e = 1.44269504F;
+inline constexpr float log_2 = 0.693147181F;
 
 }  // namespace detail
 

@@ -63,23 +63,38 @@ SYSDPO_DEVICE T from_float(float x) {
   }
 }
 
-/// exp(x) to 2e-7, and as much again for each unit of |x|.
-SYSDPO_DEVICE inline float fast_exp(float x) {
+/// Two numbers in a register, rounded so, the first in the lower half.
+template <class T>
+SYSDPO_DEVICE std::uint32_t pair_of(float first, float second) {
 #if defined(__CUDA_ARCH__)
-  return __expf(x);
+  std::uint32_t bits;
+  if constexpr (std::is_same_v<T, bf16>)
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(second), "f"(first));
+  else
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(second), "f"(first));
+  return bits;
 #else
-  return std::exp(x);
+  return T(first).bits | static_cast<std::uint32_t>(T(second).bits) << 16;
 #endif
 }
 
-/// 2^x.
+/// 2^x; 0 where that would be below the normal numbers.
 SYSDPO_DEVICE inline float fast_exp2(float x) {
 #if defined(__CUDA_ARCH__)
   float result;
-  asm("ex2.approx.f32 %0, %1;" : "=f"(result) : "f"(x));
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
   return result;
 #else
   return std::exp2(x);
+#endif
+}
+
+/// exp(x) to 2e-7, and as much again for each unit of |x|; 0 where that would be below the normal numbers.
+SYSDPO_DEVICE inline float fast_exp(float x) {
+#if defined(__CUDA_ARCH__)
+  return fast_exp2(1.44269504F * x);
+#else
+  return std::exp(x);
 #endif
 }
 
@@ -92,11 +107,28 @@ SYSDPO_DEVICE inline float fast_rsqrt(float x) {
 #endif
 }
 
-/// 1 / (1 + exp(−x)), without overflow.
-SYSDPO_DEVICE inline float sigmoid(float x) { return 1 / (1 + fast_exp(-x)); }
+/// 1 / x to the last bit, for x of at least 1.
+SYSDPO_DEVICE inline float fast_reciprocal(float x) {
+#if defined(__CUDA_ARCH__)
+  float result;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+  return result;
+#else
+  return 1 / x;
+#endif
+}
 
-/// The larger, a where b is NaN.
-SYSDPO_DEVICE inline float larger(float a, float b) { return b > a ? b : a; }
+/// 1 / (1 + exp(−x)), without overflow.
+SYSDPO_DEVICE inline float sigmoid(float x) { return fast_reciprocal(1 + fast_exp(-x)); }
+
+/// The larger; the other where one is NaN.
+SYSDPO_DEVICE inline float larger(float a, float b) {
+#if defined(__CUDA_ARCH__)
+  return fmaxf(a, b);
+#else
+  return b > a || std::isnan(a) ? b : a;
+#endif
+}
 
 /// Number of a sweep's elements that are handled together, as a type.
 template <int N>

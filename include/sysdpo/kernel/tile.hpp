@@ -1,11 +1,14 @@
 // Tiles in shared memory and the products of a warp with them, on tensor cores: 16 rows a warp, accumulators
 // in float. T is bf16 or half, multiplied as they are, or float: each number is then split into three of
-// bf16, whose 24 bits are all of it, and the six largest of the nine products are added, smallest first. That
-// is as exact as float arithmetic, at a sixth of the rate of bf16.
+// bf16, whose 24 bits are all of it, and the six largest of the nine products are added, smallest first: at a
+// sixth of the rate of bf16, and nearly as exact as float arithmetic (the sum of 16 products may lose the
+// last bits of its largest).
 //
 // Accumulators of a warp's 16 × 8·N numbers: c[n][0], c[n][1] are row lane / 4 at columns 8n + 2·(lane % 4)
 // and the next, c[n][2], c[n][3] the same 8 rows below.
 #pragma once
+
+#include <bit>
 
 #include "sysdpo/kernel/number.hpp"
 
@@ -30,11 +33,19 @@ SYSDPO_DEVICE void copy_tile(Block& block, tile<T, Rows, Columns>& to, T const* 
                              int rows, int columns) {
   constexpr int n = pack_width<T>;
   constexpr int packs = Columns / n;
-  for (int i = block.thread(); i < Rows * packs; i += Threads) {
-    int const row = i / packs;
-    int const column = i % packs * n;
-    bool const there = row < rows && column < columns;
-    block.copy_async(to.row(row) + column, there ? from + row * stride + column : from, there ? 16 : 0);
+  constexpr int step = Threads / packs;  // rows at a time; a thread keeps to its column
+  static_assert(step > 0);
+  int const first = block.thread() / packs;
+  if (Threads % packs != 0 && first >= step) return;
+  int const column = block.thread() % packs * n;
+  int const end = column < columns ? rows : 0;
+  auto* target = to.row(first) + column;
+  auto const* source = from + first * stride + column;
+  SYSDPO_UNROLL_BY(4) for (int row = first; row < Rows; row += step) {
+    bool const there = row < end;
+    block.copy_async(target, there ? source : from, there ? 16 : 0);
+    target += step * tile<T, Rows, Columns>::stride;
+    source += step * stride;
   }
 }
 
@@ -44,22 +55,15 @@ namespace detail {
 template <class T>
 inline constexpr int terms = std::is_same_v<T, float> ? 3 : 1;
 
-/// Two numbers in a register, the first in the lower half.
-template <class T>
-SYSDPO_DEVICE std::uint32_t pair_of(float first, float second) {
-  return from_float<T>(first).bits | static_cast<std::uint32_t>(from_float<T>(second).bits) << 16;
-}
-
 /// Two numbers as operands: to[term · Stride].
 template <class T, int Stride>
 SYSDPO_DEVICE void split(float first, float second, std::uint32_t* to) {
   if constexpr (std::is_same_v<T, float>) {
     SYSDPO_UNROLL for (int term = 0; term < 3; ++term) {
-      auto const x = from_float<bf16>(first);
-      auto const y = from_float<bf16>(second);
-      to[term * Stride] = x.bits | static_cast<std::uint32_t>(y.bits) << 16;
-      first -= to_float(x);
-      second -= to_float(y);
+      auto const pair = pair_of<bf16>(first, second);
+      to[term * Stride] = pair;
+      first -= std::bit_cast<float>(pair << 16);
+      second -= std::bit_cast<float>(pair & 0xffff0000U);
     }
   } else {
     to[0] = pair_of<T>(first, second);
@@ -146,10 +150,15 @@ SYSDPO_DEVICE void multiply(Block& block, float (&c)[4], left_operand<T> const& 
   if constexpr (sizeof(T) == 2) {
     block.mma(T{}, c, a.part[0], b.part[0]);
   } else {
+    // Tensor cores cut off what they add to a large sum: they get small ones, which ordinary sums, rounded to
+    // nearest, add up.
+    float sum[4] = {};
     SYSDPO_UNROLL for (int order = 2; order >= 0; --order) {  // of the terms' sizes: 2^−8 to its power
       SYSDPO_UNROLL for (int i = 0; i <= order; ++i)
-        block.mma(bf16{}, c, a.part[order - i], b.part[i]);
+        block.mma(bf16{}, sum, a.part[order - i], b.part[i]);
     }
+    SYSDPO_UNROLL for (int i = 0; i < 4; ++i)
+      c[i] += sum[i];
   }
 }
 
@@ -207,9 +216,8 @@ SYSDPO_DEVICE void store_rows(Block& block, float const (&c)[N][4], float const 
   int const lane = block.thread() % warp_size;
   SYSDPO_UNROLL for (int i = 0; i < N; ++i) SYSDPO_UNROLL
     for (int half = 0; half < 2; ++half) {
-      auto* const x = through.row(row + lane / 4 + 8 * half) + 8 * i + lane % 4 * 2;
-      x[0] = from_float<T>(c[i][2 * half] * factor[half]);
-      x[1] = from_float<T>(c[i][2 * half + 1] * factor[half]);
+      float const x[2] = {c[i][2 * half] * factor[half], c[i][2 * half + 1] * factor[half]};
+      store(through.row(row + lane / 4 + 8 * half) + 8 * i + lane % 4 * 2, x);
     }
   block.sync_warp();
   for (int i = lane; i < 16 * packs; i += warp_size) {
