@@ -472,17 +472,19 @@ class squared_norm_case {
  public:
   explicit squared_norm_case(index_t size)
       : size_(size),
-        parts_(parts_for(1, size, 4096)),
+        share_(kernel::ceil_divide(size / 2048, 4096) * 4096),
+        blocks_(kernel::squared_norm<bf16>::blocks_of(size, share_)),
         x_(random_array<bf16>(size, 1)),
-        sums_(parts_),
+        list_(std::vector<kernel::squared_norm_tensor<bf16>>{{x_.of(0), size, 0}}),
+        sums_(blocks_),
         norm_(1),
         scale_(1) {}
 
   [[nodiscard]] static int sets() { return 1; }
 
   void run(int /*set*/) const {
-    sysdpo::launch<kernel::squared_norm<bf16>>({x_.of(0), size_, parts_, sums_.of(0)}, nullptr);
-    sysdpo::launch<kernel::squared_norm_end>({sums_.of(0), parts_, norm_.of(0)}, nullptr);
+    sysdpo::launch<kernel::squared_norm<bf16>>({list_.of(0), 1, share_, blocks_, sums_.of(0)}, nullptr);
+    sysdpo::launch<kernel::squared_norm_end>({sums_.of(0), static_cast<int>(blocks_), norm_.of(0)}, nullptr);
     sysdpo::launch<kernel::gradient_scales>({norm_.of(0), 1, nullptr, 0, 1, scale_.of(0)}, nullptr);
   }
 
@@ -494,9 +496,9 @@ class squared_norm_case {
   }
 
  private:
-  index_t size_;
-  int parts_;
+  index_t size_, share_, blocks_;
   device_array<bf16> x_;
+  device_array<kernel::squared_norm_tensor<bf16>> list_;
   device_array<double> sums_, norm_, scale_;
 };
 

@@ -19,14 +19,22 @@ TEMPLATE_TEST_CASE("the squared norm of gradients", "[kernel]", float, bf16, hal
   double sum = 0;
   for (auto const* const x : {&first, &second})
     for (std::size_t i = 0; i < x->size(); ++i) sum += x->at(i) * x->at(i);
-  test::check_barriers([&](emulation const& how) {
-    memory<double> sums(7), total(1);
-    test::run<sysdpo::kernel::squared_norm<TestType>>({first.data(), 2500, 3, sums.data()}, how);
-    test::run<sysdpo::kernel::squared_norm<TestType>>({second.data(), 33, 2, sums.data() + 3}, how);
-    test::run<sysdpo::kernel::squared_norm<TestType>>({none.data(), 0, 2, sums.data() + 5}, how);
-    test::run<sysdpo::kernel::squared_norm_end>({sums.data(), 7, total.data()}, how);
-    return test::close(total[0], sum, 1e-12);
-  });
+  for (index_t const share : {32, 1024, 4096}) {
+    using kernel_type = sysdpo::kernel::squared_norm<TestType>;
+    std::vector<sysdpo::kernel::squared_norm_tensor<TestType>> list;
+    index_t blocks = 0;
+    for (auto const* const x : {&none, &first, &none, &second, &none}) {
+      list.push_back({x->data(), std::ssize(*x), blocks});
+      blocks += kernel_type::blocks_of(std::ssize(*x), share);
+    }
+    memory<sysdpo::kernel::squared_norm_tensor<TestType>> const there(list);
+    test::check_barriers([&](emulation const& how) {
+      memory<double> sums(blocks), total(1);
+      test::run<kernel_type>({there.data(), static_cast<int>(list.size()), share, blocks, sums.data()}, how);
+      test::run<sysdpo::kernel::squared_norm_end>({sums.data(), static_cast<int>(blocks), total.data()}, how);
+      return test::close(total[0], sum, 1e-12);
+    });
+  }
 }
 
 namespace {

@@ -59,6 +59,13 @@ struct problem {
         {logits.data(), targets.data(), rows, vocabulary, log_probs.data(), log_sums.data(), entropies.data(),
          tops.data()},
         how);
+    // What is not asked for changes nothing.
+    memory<float> same_log_probs(rows), same_log_sums(rows);
+    test::run<sysdpo::kernel::log_softmax_gather<T, Threads, false>>(
+        {logits.data(), targets.data(), rows, vocabulary, same_log_probs.data(), same_log_sums.data(),
+         nullptr, nullptr},
+        how);
+    if (!(same_log_probs == log_probs) || !(same_log_sums == log_sums)) return false;
     for (std::size_t i = 0; i < dy.size(); ++i) dy[i] = static_cast<float>(i % 3) - 0.5F;
     memory<T> gradient(logits);
     test::run<sysdpo::kernel::log_softmax_gather_backward<T, Threads>>(

@@ -8,6 +8,8 @@
 #define COMPILE_FOR(T)                                         \
   COMPILE(sysdpo::kernel::log_softmax_gather<T>);              \
   COMPILE(sysdpo::kernel::log_softmax_gather<T, 32>);          \
+  COMPILE(sysdpo::kernel::log_softmax_gather<T, 32, false>);   \
+  COMPILE(sysdpo::kernel::log_softmax_gather<T, 512, false>);  \
   COMPILE(sysdpo::kernel::log_softmax_gather_backward<T>);     \
   COMPILE(sysdpo::kernel::log_softmax_gather_backward<T, 32>); \
   COMPILE(sysdpo::kernel::add_noise<T>);                       \

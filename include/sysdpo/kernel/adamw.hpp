@@ -46,20 +46,15 @@ struct adamw {
     float const scale = given.gradient_factor *
                         (given.gradient_scale == nullptr ? 1.0F : static_cast<float>(*given.gradient_scale));
     if (std::isnan(scale)) return;
-    int low = 0;
-    int high = given.count;
-    while (high - low > 1) {
-      int const middle = (low + high) / 2;
-      (given.tensors[middle].first_block <= block.index() ? low : high) = middle;
-    }
-    auto const tensor = given.tensors[low];
+    int const number = tensor_of_block(given.tensors, given.count, block.index());
+    auto const tensor = given.tensors[number];
     auto const begin = (block.index() - tensor.first_block) * span_of<threads, 4>;
     auto const left = tensor.size - begin;
     int const count = left < span_of<threads, 4> ? static_cast<int>(left) : span_of<threads, 4>;
     bool const aligned = is_aligned<4>(tensor.w, 0) && is_aligned<4>(tensor.g, 0) &&
                          is_aligned<4>(tensor.m, 0) && is_aligned<4>(tensor.v, 0);
     auto key = given.key;
-    key.node = static_cast<std::uint32_t>(low);
+    key.node = static_cast<std::uint32_t>(number);
     philox_stream const stream(key);
     sweep<threads, 4>(block.thread(), 0, count, aligned ? 0 : count, [&](int offset, auto size) {
       auto const i = begin + offset;

@@ -1,46 +1,53 @@
 // The norms of models' gradients, and what these must be multiplied by so that no norm is above a bound: all
-// on the device, so that the host waits for nothing. squared_norm adds up the squares of one tensor after
-// another, each into its own places of `sums`; squared_norm_end makes one number of a model's;
-// gradient_scales looks at those of all models. Double, in a fixed order. Bound by memory.
+// on the device, so that the host waits for nothing. squared_norm adds up the squares of a model's
+// tensors, a number a block; squared_norm_end makes one of them; gradient_scales looks at those of all
+// models. Double, in a fixed order. Bound by memory.
 #pragma once
 
 #include "sysdpo/kernel/number.hpp"
 
 namespace sysdpo::kernel {
 
-/// sums [parts] = Σ x² of each part of x [size].
+/// One tensor of those whose squares are added up.
+template <class T>
+struct squared_norm_tensor {
+  T const* x;
+  index_t size;
+  index_t first_block;  ///< the sum of squared_norm<T>::blocks_of over the tensors before
+};
+
+/// sums [blocks] = Σ x² of each block's `share` elements of one tensor, a multiple of pack_width.
 template <class T>
 struct squared_norm {
   static constexpr int threads = 256;
   struct arguments {
-    T const* x;
-    index_t size;
-    int parts;
+    squared_norm_tensor<T> const* tensors;
+    int count;
+    index_t share;
+    index_t total_blocks;
     double* sums;
   };
   struct shared {
     double of_warp[threads / warp_size];
   };
 
-  static index_t blocks(arguments const& given) { return given.parts; }
+  static index_t blocks_of(index_t size, index_t share) { return ceil_divide(size, share); }
+  static index_t blocks(arguments const& given) { return given.total_blocks; }
 
   template <class Block>
   SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& memory) const {
     constexpr int n = pack_width<T>;
-    auto const packs = ceil_divide(given.size, n);
-    auto const share = ceil_divide(packs, given.parts);
-    auto const last = (block.index() + 1) * share < packs ? (block.index() + 1) * share : packs;
-    bool const aligned = is_aligned<n>(given.x, 0);
+    int const number = tensor_of_block(given.tensors, given.count, block.index());
+    auto const [tensor, size, first_block] = given.tensors[number];
+    auto const begin = (block.index() - first_block) * given.share;
+    auto const* const x = tensor + begin;
+    int const count = static_cast<int>(size - begin < given.share ? size - begin : given.share);
     double sum = 0;
-    for (auto pack = block.index() * share + block.thread(); pack < last; pack += threads) {
-      auto const i = pack * n;
-      float x[n] = {};
-      if (aligned && i + n <= given.size)
-        load(x, given.x + i);
-      else
-        for (int j = 0; j < n && i + j < given.size; ++j) x[j] = to_float(given.x[i + j]);
-      for (int j = 0; j < n; ++j) sum += static_cast<double>(x[j]) * static_cast<double>(x[j]);
-    }
+    sweep<threads, n>(block.thread(), 0, count, is_aligned<n>(x, 0) ? 0 : count, [&](int i, auto elements) {
+      float some[elements.value];
+      load(some, x + i);
+      for (float const each : some) sum += static_cast<double>(each) * static_cast<double>(each);
+    });
     sum = block_sum<threads>(block, sum, memory.of_warp);
     if (block.thread() == 0) given.sums[block.index()] = sum;
   }

@@ -36,17 +36,14 @@ struct head_log_prob_chunk {
     constexpr int n = pack_width<T>;
     auto const at = block.index();
     auto const* const row = given.logits + at * given.count;
-    detail::softmax_sums sums;
+    detail::softmax_sums<false> sums;
     sweep<Threads, n>(block.thread(), 0, given.count, first_pack<n>(0, given.count, row),
                       [&](int i, auto size) {
                         float x[size.value];
                         load(x, row + i);
                         sums.add(x, i);
                       });
-    for (int mask = warp_size / 2; mask > 0; mask /= 2) {
-      float const highest = block.shuffle_xor(sums.highest, mask);
-      add(sums, highest, block.shuffle_xor(sums.sum, mask));
-    }
+    sums.add_lanes(block);
     if (block.thread() % warp_size == 0) {
       memory.highest_of_warp[block.thread() / warp_size] = sums.highest;
       memory.sum_of_warp[block.thread() / warp_size] = sums.sum;
@@ -67,9 +64,9 @@ struct head_log_prob_chunk {
   }
 
  private:
-  /// Adds other logits' sum; what softmax_sums has beyond that is not asked for here.
-  static SYSDPO_DEVICE void add(detail::softmax_sums& sums, float highest, float sum) {
-    detail::softmax_sums other;
+  /// Adds other logits' sum.
+  static SYSDPO_DEVICE void add(detail::softmax_sums<false>& sums, float highest, float sum) {
+    detail::softmax_sums<false> other;
     other.highest = highest;
     other.sum = sum;
     sums.add(other);

@@ -1,6 +1,6 @@
 // log p(target) from logits [N, V], one sweep over them: each block walks along a row with a running maximum
-// and running sums, so that the entropy and the most probable token come with it. T is float, bf16 or half;
-// sums are float, a row's in a fixed order.
+// and running sums, so that the entropy and the most probable token can come with it. T is float, bf16 or
+// half; sums are float, a row's in a fixed order.
 //
 // Bound by memory: forward reads the logits once, backward reads and writes them once.
 #pragma once
@@ -12,7 +12,9 @@ namespace sysdpo::kernel {
 
 namespace detail {
 
-/// Of some logits: the highest, its place, Σ e^(x − highest) and Σ (x − highest)·e^(x − highest).
+/// Of some logits: the highest, Σ e^(x − highest) and, for `Statistics`, the highest one's place and Σ (x −
+/// highest)·e^(x − highest).
+template <bool Statistics>
 struct softmax_sums {
   float highest = -infinity;
   int place = std::numeric_limits<int>::max();
@@ -24,7 +26,7 @@ struct softmax_sums {
     if (sum > 0) {
       float const step = highest - to;
       float const factor = fast_exp(step);
-      weighted = factor * (weighted + step * sum);
+      if constexpr (Statistics) weighted = factor * (weighted + step * sum);
       sum *= factor;
     }
     highest = to;
@@ -34,15 +36,12 @@ struct softmax_sums {
   template <int N>
   SYSDPO_DEVICE void add(float const (&x)[N], int i) {
     float top = x[0];
-    int at = 0;
-    for (int j = 1; j < N; ++j)
-      if (x[j] > top) {
-        top = x[j];
-        at = j;
-      }
+    for (int j = 1; j < N; ++j) top = larger(top, x[j]);
     if (top > highest) {
       raise(top);
-      place = i + at;
+      if constexpr (Statistics)
+        for (int j = N - 1; j >= 0; --j)
+          if (x[j] == top) place = i + j;
     }
     if (highest == -infinity) {  // none above −∞ so far, unless one is NaN
       for (int j = 0; j < N; ++j)
@@ -53,30 +52,48 @@ struct softmax_sums {
       float const step = x[j] - highest;
       float const term = fast_exp(step);
       sum += term;
-      weighted += term == 0 ? 0 : step * term;  // −∞ · 0 is 0 here
+      if constexpr (Statistics) weighted += term == 0 ? 0 : step * term;  // −∞ · 0 is 0 here
     }
   }
 
   /// Adds those of other logits. Of two equals the first is the most probable.
   SYSDPO_DEVICE void add(softmax_sums other) {
-    if (other.highest > highest || (other.highest == highest && other.place < place)) place = other.place;
+    if constexpr (Statistics)
+      if (other.highest > highest || (other.highest == highest && other.place < place)) place = other.place;
     if (other.highest > highest)
       raise(other.highest);
     else if (other.highest < highest)
       other.raise(highest);
     sum += other.sum;
-    weighted += other.weighted;
+    if constexpr (Statistics) weighted += other.weighted;
+  }
+
+  /// Adds those of all lanes of a warp, in each of them.
+  template <class Block>
+  SYSDPO_DEVICE void add_lanes(Block& block) {
+    for (int mask = warp_size / 2; mask > 0; mask /= 2) {
+      softmax_sums other;
+      other.highest = block.shuffle_xor(highest, mask);
+      other.sum = block.shuffle_xor(sum, mask);
+      if constexpr (Statistics) {
+        other.place = block.shuffle_xor(place, mask);
+        other.weighted = block.shuffle_xor(weighted, mask);
+      }
+      add(other);
+    }
   }
 };
 
 }  // namespace detail
 
 /// log_probs, log_sums, entropies [N], tops [N]: log softmax(row)[target], log Σ exp(row), −Σ p log p and the
-/// most probable token, the first of equals. Entropies and tops may be null. A target outside [0, V) gives a
+/// most probable token, the first of equals. Entropies and tops may be null; without `Statistics` nobody
+/// looks at them. A target outside [0, V) gives a
 /// log-probability of NaN. A logit of −∞ has probability 0; a row of nothing else gives NaN.
-template <class T, int Threads = 512>
+template <class T, int Threads = 512, bool Statistics = true>
 struct log_softmax_gather {
   static constexpr int threads = Threads;
+  using sums_type = detail::softmax_sums<Statistics>;
   struct arguments {
     T const* logits;
     std::int32_t const* targets;
@@ -88,7 +105,7 @@ struct log_softmax_gather {
     std::int32_t* tops;
   };
   struct shared {
-    detail::softmax_sums of_warp[Threads / warp_size];
+    sums_type of_warp[Threads / warp_size];
   };
 
   static index_t blocks(arguments const& given) { return given.rows; }
@@ -97,14 +114,14 @@ struct log_softmax_gather {
   SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& memory) const {
     constexpr int n = pack_width<T>;
     auto const* const row = given.logits + block.index() * given.vocabulary;
-    detail::softmax_sums sums;
+    sums_type sums;
     sweep<Threads, n>(block.thread(), 0, given.vocabulary, first_pack<n>(0, given.vocabulary, row),
                       [&](int i, auto size) {
                         float x[size.value];
                         load(x, row + i);
                         sums.add(x, i);
                       });
-    gather_lanes(block, sums);
+    sums.add_lanes(block);
     if (block.thread() % warp_size == 0) memory.of_warp[block.thread() / warp_size] = sums;
     block.sync();
     if (block.thread() != 0) return;
@@ -115,20 +132,9 @@ struct log_softmax_gather {
     float const logit = target >= 0 && target < given.vocabulary ? to_float(row[target]) : not_a_number;
     given.log_sums[n_row] = sums.highest + log_sum;
     given.log_probs[n_row] = logit - sums.highest - log_sum;
-    if (given.entropies != nullptr) given.entropies[n_row] = log_sum - sums.weighted / sums.sum;
-    if (given.tops != nullptr) given.tops[n_row] = sums.place;
-  }
-
- private:
-  template <class Block>
-  static SYSDPO_DEVICE void gather_lanes(Block& block, detail::softmax_sums& sums) {
-    for (int mask = warp_size / 2; mask > 0; mask /= 2) {
-      detail::softmax_sums other;
-      other.highest = block.shuffle_xor(sums.highest, mask);
-      other.place = block.shuffle_xor(sums.place, mask);
-      other.sum = block.shuffle_xor(sums.sum, mask);
-      other.weighted = block.shuffle_xor(sums.weighted, mask);
-      sums.add(other);
+    if constexpr (Statistics) {
+      if (given.entropies != nullptr) given.entropies[n_row] = log_sum - sums.weighted / sums.sum;
+      if (given.tops != nullptr) given.tops[n_row] = sums.place;
     }
   }
 };

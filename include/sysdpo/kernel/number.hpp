@@ -260,4 +260,16 @@ SYSDPO_DEVICE void sweep_span(Block& block, index_t size, bool in_packs, Body&& 
                     [&](int i, auto elements) { body(begin + i, elements); });
 }
 
+/// Which of `count` tensors a block works on: the last whose `first_block`, which ascend, is not behind it.
+template <class Tensor>
+[[nodiscard]] SYSDPO_DEVICE int tensor_of_block(Tensor const* tensors, int count, index_t block) {
+  int low = 0;
+  int high = count;
+  while (high - low > 1) {
+    int const middle = (low + high) / 2;
+    (tensors[middle].first_block <= block ? low : high) = middle;
+  }
+  return low;
+}
+
 }  // namespace sysdpo::kernel

@@ -1,6 +1,8 @@
 // log p(target) from logits by kernels: one sweep forward, one backward.
 #pragma once
 
+#include <type_traits>
+
 #include "sysdpo/backend/device/launch.hpp"
 #include "sysdpo/kernel/log_softmax_gather.hpp"
 
@@ -14,8 +16,8 @@ struct implement<log_softmax_gather_op, Backend> {
   static void forward(array_view<T const> logits, array_view<std::int32_t const> targets, array_view<float> y,
                       array_view<float> log_sums, array_view<float> entropies = {},
                       array_view<std::int32_t> tops = {}) {
-    device_detail::with_row_threads(logits.extents[1], [&](auto threads) {
-      Backend::template launch<kernel::log_softmax_gather<T, threads.value>>(
+    auto const sweep = [&](auto threads, auto with_statistics) {
+      Backend::template launch<kernel::log_softmax_gather<T, threads.value, with_statistics.value>>(
           {.logits = logits.data,
            .targets = targets.data,
            .rows = targets.size(),
@@ -24,6 +26,12 @@ struct implement<log_softmax_gather_op, Backend> {
            .log_sums = log_sums.data,
            .entropies = entropies.data,
            .tops = tops.data});
+    };
+    device_detail::with_row_threads(logits.extents[1], [&](auto threads) {
+      if (entropies || tops)
+        sweep(threads, std::true_type{});
+      else
+        sweep(threads, std::false_type{});
     });
   }
 

@@ -2,6 +2,7 @@
 // launch.
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -61,21 +62,26 @@ struct implement<squared_norm_op, Backend> {
   /// sum [1] = Σ x² over all arrays, in double.
   template <class T>
   static void forward(std::span<array_view<T const> const> arrays, array_view<double> sum) {
-    std::vector<int> parts;
-    index_t count = 0;
+    using kernel_type = kernel::squared_norm<T>;
+    index_t size = 0;
+    for (auto const& x : arrays) size += x.size();
+    auto const share = kernel::ceil_divide(std::max(size / Backend::wanted_blocks, index_t{1}), 4096) * 4096;
+    std::vector<kernel::squared_norm_tensor<T>> tensors;
+    index_t blocks = 0;
     for (auto const& x : arrays) {
-      parts.push_back(device_detail::parts_of<Backend>(1, x.size() / 4096));
-      count += parts.back();
+      tensors.push_back({.x = x.data, .size = x.size(), .first_block = blocks});
+      blocks += kernel_type::blocks_of(x.size(), share);
     }
-    scratch_of<Backend, double> const sums(count);
-    index_t at = 0;
-    for (std::size_t i = 0; i < arrays.size(); ++i) {
-      Backend::template launch<kernel::squared_norm<T>>(
-          {.x = arrays[i].data, .size = arrays[i].size(), .parts = parts[i], .sums = sums.data() + at});
-      at += parts[i];
-    }
+    scratch_of<Backend, double> const sums(blocks);
+    scratch_of<Backend, kernel::squared_norm_tensor<T>> const list(blocks == 0 ? 0 : std::ssize(tensors));
+    if (blocks != 0) Backend::upload(list.data(), tensors.data(), tensors.size() * sizeof(tensors[0]));
+    Backend::template launch<kernel_type>({.tensors = list.data(),
+                                           .count = static_cast<int>(tensors.size()),
+                                           .share = share,
+                                           .total_blocks = blocks,
+                                           .sums = sums.data()});
     Backend::template launch<kernel::squared_norm_end>(
-        {.sums = sums.data(), .count = device_detail::narrow("squared_norm", count), .total = sum.data});
+        {.sums = sums.data(), .count = device_detail::narrow("squared_norm", blocks), .total = sum.data});
   }
 };
 
