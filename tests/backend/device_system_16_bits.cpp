@@ -34,5 +34,6 @@ TEST_CASE("an estimate for kernels is within a tenth of what is used", "[backend
   CHECK(memory.system_allocations() == allocations);
   auto const used = memory.peak_bytes() - before;
   INFO(told.text());
-  CHECK(static_cast<double>(told.peak) == Approx(static_cast<double>(used)).epsilon(0.1));
+  // What libraries keep, they have since the tests above.
+  CHECK(static_cast<double>(told.peak - told.libraries) == Approx(static_cast<double>(used)).epsilon(0.1));
 }

@@ -31,6 +31,10 @@ struct from_the_heap {
   static void release(void* memory, std::size_t) noexcept { std::free(memory); }
 };
 
+struct in_pieces : from_the_heap {
+  static constexpr std::size_t granularity = std::size_t{2} << 20;
+};
+
 }  // namespace
 
 TEST_CASE("a block given back serves the next request of its size class", "[backend]") {
@@ -53,6 +57,26 @@ TEST_CASE("a block given back serves the next request of its size class", "[back
     CHECK(pool.peak_bytes() == 0);
   }
   CHECK(counted::held.empty());
+}
+
+TEST_CASE("large blocks are whole pieces of a source that gives nothing less", "[backend]") {
+  sysdpo::memory_pool<in_pieces> pool;
+  auto const taken = [&](std::size_t bytes) {
+    auto* const block = pool.take(bytes);
+    CHECK(pool.bytes_in_use() == block->bytes);
+    pool.give_back(block);
+    return block->bytes;
+  };
+  constexpr std::size_t mib = 1 << 20;
+  CHECK(taken(1000) == 1024);
+  CHECK(taken(mib) == mib);
+  CHECK(taken(mib + 1) == 2 * mib);
+  CHECK(taken(5 * mib / 2) == 4 * mib);
+  CHECK(taken(5 * mib) == 6 * mib);
+  CHECK(taken(9 * mib) == 10 * mib);
+  CHECK(pool.held_bytes() == 23 * mib + 1024);
+  CHECK(taken(10 * mib - 5) == 10 * mib);  // the same block
+  CHECK(pool.held_bytes() == 23 * mib + 1024);
 }
 
 TEST_CASE("blocks hold what was asked for and waste at most a quarter", "[backend]") {

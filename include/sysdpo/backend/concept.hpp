@@ -56,6 +56,24 @@ template <class Backend>
     return 1;
 }
 
+/// What the backend's large blocks of memory are multiples of; 1 where it does not say.
+template <class Backend>
+inline constexpr std::size_t memory_granularity = [] {
+  if constexpr (requires { Backend::memory_granularity; })
+    return std::size_t{Backend::memory_granularity};
+  else
+    return std::size_t{1};
+}();
+
+/// Bytes of its memory that the backend's libraries keep from their first use on; 0 where it does not say.
+template <class Backend>
+inline constexpr std::size_t library_bytes = [] {
+  if constexpr (requires { Backend::library_bytes; })
+    return std::size_t{Backend::library_bytes};
+  else
+    return std::size_t{0};
+}();
+
 /// The code of operation `Op` on `Backend`: static functions over array_views, `forward` and `backward`.
 /// Primary template left undefined: using an op that a backend lacks is a compile error that names both.
 template <class Op, class Backend>

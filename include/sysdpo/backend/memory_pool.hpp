@@ -37,7 +37,9 @@ struct memory_block {
 };
 
 /// `Source` provides `static void* allocate(std::size_t)` and `static void release(void*, std::size_t)`;
-/// `allocate` throws `sysdpo::error` when there is no memory left.
+/// `allocate` throws `sysdpo::error` when there is no memory left. A source whose large pieces are of a
+/// `static constexpr granularity`, a power of 2, says so: blocks of more than half of it are whole multiples,
+/// so that what the pool counts is what the source gives.
 template <class Source>
 class memory_pool {
  public:
@@ -252,11 +254,19 @@ class memory_pool {
   static constexpr auto no_limit = std::numeric_limits<std::size_t>::max() / 2;
 
   static constexpr std::size_t smallest = 256;
-  static constexpr int steps_per_doubling = 4;  // at most a quarter of a block is wasted
+  static constexpr int steps_per_doubling = 4;  // at most a quarter of a block is wasted, or a granule
+
+  static constexpr std::size_t granularity = [] {
+    if constexpr (requires { Source::granularity; })
+      return std::size_t{Source::granularity};
+    else
+      return std::size_t{1};
+  }();
 
   static std::size_t size_class(std::size_t bytes) noexcept {
     if (bytes <= smallest) return smallest;
-    auto const step = std::bit_floor(bytes - 1) / steps_per_doubling;
+    auto const step = std::max(std::bit_floor(bytes - 1) / steps_per_doubling,
+                               bytes > granularity / 2 ? granularity : std::size_t{1});
     return (bytes + step - 1) / step * step;
   }
 

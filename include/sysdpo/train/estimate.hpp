@@ -3,9 +3,10 @@
 // apart.
 //
 // Counted are tensors: weights, references, gradients, moments, averages, activations; for backends of
-// kernels also the working memory of operations. Not counted are that of the CPU's (a few tiles for each
-// thread), what a GPU's libraries take for themselves (backend/device/planned.hpp), the data, and what the
-// process had before.
+// kernels also the working memory of operations and what libraries of products keep. Not counted are that of
+// the CPU's operations (a few tiles for each thread), what a GPU's library takes while it convolves
+// (backend/device/planned.hpp), what a recording of steps keeps between them, the data, and what the process
+// had before.
 #pragma once
 
 #include <fmt/format.h>
@@ -36,7 +37,9 @@ struct memory_estimate {
 
   std::vector<model> models;
   std::vector<node_group> nodes;
-  std::size_t peak = 0;  ///< of a whole training step; below the sum where parts are not held at once
+  std::size_t libraries = 0;  ///< what the backend's libraries keep
+  std::size_t peak = 0;  ///< of a whole training step, `libraries` among it; below the sum where parts are
+                         ///< not held at once
 
   /// A table for people, in MiB.
   [[nodiscard]] std::string text() const {
@@ -52,6 +55,7 @@ struct memory_estimate {
       for (auto const& name : group.nodes) names += (names.empty() ? "" : ", ") + name;
       table += fmt::format("{:<32} {:>10.1f}\n", names, mib(group.activations));
     }
+    if (libraries != 0) table += fmt::format("{:<32} {:>10.1f}\n", "libraries", mib(libraries));
     return table + fmt::format("{:<32} {:>10.1f}\n", "peak of a step", mib(peak));
   }
 };
@@ -110,7 +114,8 @@ template <class Precision = precision<float>, class Backend = planned, class Sys
   trainer<System, counted, Precision, Link> training(policy, reference, policies, batch, options);
   training.take_step();
   training.take_step();
-  result.peak = memory.peak_bytes() - before;
+  result.libraries = library_bytes<counted>;
+  result.peak = memory.peak_bytes() - before + result.libraries;
 
   policy.for_each([&](auto index, auto& model) {
     memory_estimate::model part{.name = std::string(model_name<typename decltype(index)::model>())};

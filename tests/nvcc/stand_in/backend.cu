@@ -399,7 +399,8 @@ TEST_CASE("a recording refuses what it cannot hold, and leaves all as it was", "
   array<float> const x(4);
   (void)x.host();
   CHECK(refusal([] {}) == "none");
-  CHECK_THAT(refusal([&] { (void)x.host(); }), Catch::Contains("recorded step (a download)"));
+  CHECK_THAT(refusal([&] { (void)x.host(); }),
+             Catch::Contains("recorded step (a download): a step that is recorded cannot do that"));
   CHECK_THAT(refusal([] { cuda::synchronize(); }), Catch::Contains("waiting for the device"));
   CHECK_THAT(refusal([] {
                cuda::device_scope const scope(1);

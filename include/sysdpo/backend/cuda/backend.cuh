@@ -61,6 +61,8 @@ struct cuda {
   static constexpr bool runs_kernels = true;
   static constexpr bool is_synchronous = false;
   static constexpr index_t wanted_blocks = 2048;  ///< of a launch: 16 for each multiprocessor of the largest
+  static constexpr std::size_t memory_granularity = cuda_detail::memory_source::granularity;
+  static constexpr std::size_t library_bytes = std::size_t{32} << 20;  ///< of products, on each device
 
   /// Another current device until the end of the scope.
   using device_scope = cuda_detail::device_scope;

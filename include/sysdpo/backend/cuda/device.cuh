@@ -102,6 +102,7 @@ class device_handles {
 
 /// Memory of the current device from the system.
 struct memory_source {
+  static constexpr std::size_t granularity = std::size_t{2} << 20;  ///< of cudaMalloc, above 1 MiB
   static void* allocate(std::size_t bytes);
   static void release(void* memory, std::size_t bytes) noexcept;
 };
@@ -216,7 +217,7 @@ struct device_state {
 
   /// \throws error where the calling thread records a step, which `what` cannot be part of.
   void refuse_in_step(char const* what, char const* remedy) const {
-    if (recording() != nullptr) fail({"recorded step", what, "a recorded step cannot do that", remedy});
+    if (recording() != nullptr) device_detail::refuse_in_recorded_step(what, remedy);
   }
 
   /// Waits for all work that was issued to the device.

@@ -54,7 +54,7 @@ struct product_plan {
 };
 
 /// The working memory that products on the current device share, being done one after the other.
-inline constexpr std::size_t product_workspace_bytes = std::size_t{32} << 20;
+inline constexpr std::size_t product_workspace_bytes = cuda::library_bytes;
 [[nodiscard]] inline void* product_workspace() {
   auto& device = state();
   std::scoped_lock const lock(device.product_workspace_lock);

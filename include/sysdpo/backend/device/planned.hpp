@@ -1,6 +1,7 @@
 // The backend that counts memory (backend/planned.hpp) for backends of kernels: their operations run as they
 // are, so that the working memory they take is counted too, but nothing is launched. Not counted is what a
-// GPU's libraries take for themselves: some 32 MiB for products, and up to 512 MiB while a convolution runs.
+// GPU's library takes while a convolution runs, which nobody knows before it is asked: 512 MiB at most, if it
+// can do with that.
 //
 // An operation of one's own needs `implement<…>` for `planned_on<Backend>`, or is written for every
 // kernel_backend.
@@ -23,6 +24,17 @@ struct planned_on : planned {
   static constexpr bool runs_kernels = true;
   static constexpr bool is_synchronous = true;
   static constexpr index_t wanted_blocks = Backend::wanted_blocks;
+  static constexpr std::size_t library_bytes = sysdpo::library_bytes<Backend>;
+
+  /// Addresses in pieces as the backend has them.
+  struct source : planned::source {
+    static constexpr std::size_t granularity = memory_granularity<Backend>;
+  };
+  /// A pool for each thread.
+  static memory_pool<source>& memory() {
+    static thread_local memory_pool<source> pool;
+    return pool;
+  }
 
   template <class Kernel>
   static void launch(typename Kernel::arguments const&) {}

@@ -9,8 +9,14 @@
 #include <vector>
 
 #include "sysdpo/backend/memory_pool.hpp"
+#include "sysdpo/core/error.hpp"
 
 namespace sysdpo::device_detail {
+
+/// \throws error: `what` cannot be part of a recorded step.
+[[noreturn]] inline void refuse_in_recorded_step(char const* what, char const* remedy) {
+  fail({"recorded step", what, "a step that is recorded cannot do that", remedy});
+}
 
 /// `Kind` tells kernels and calls apart.
 template <class Kind>

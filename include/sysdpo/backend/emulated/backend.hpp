@@ -146,8 +146,7 @@ struct emulated {
   }
 
   static void refuse_in_step(char const* what, char const* remedy) {
-    if (recording() != nullptr)
-      fail({"recorded step", what, "a step that is recorded cannot do that", remedy});
+    if (recording() != nullptr) device_detail::refuse_in_recorded_step(what, remedy);
   }
 
   /// Where this thread's work is written down instead of done; null: nowhere.
