@@ -1,5 +1,6 @@
 // The operations of diffusion models, of the loss and of the optimiser on kernels.
 #include "support/device.hpp"
+#include "sysdpo/backend/device/conv2d_by_products.hpp"
 #include "sysdpo/loss/link.hpp"
 #include "sysdpo/model/parameters.hpp"
 #include "sysdpo/op/add_noise.hpp"
@@ -36,6 +37,44 @@ TEMPLATE_TEST_CASE("convolution on the device agrees with the CPU", "[backend]",
         return conv2d(tape, in[0], in[1], in[2], {1, 0});
       },
       {{{2, 4, 4, 16}}, {{8, 16, 1, 1}}, {{8}}});
+}
+
+TEMPLATE_TEST_CASE("convolution by products agrees with the CPU", "[backend]", SYSDPO_FORMATS) {
+  struct {
+    shape x, w;
+    index_t stride, padding;
+  } const cases[] = {{{3, 5, 6, 4}, {7, 4, 3, 3}, 1, 1},
+                     {{2, 7, 8, 3}, {5, 3, 3, 3}, 2, 1},
+                     {{1, 8, 8, 6}, {4, 6, 4, 2}, 2, 0}};
+  for (auto const& [of_x, of_w, stride, padding] : cases)
+    for (index_t const most_bytes : {index_t{1} << 20, index_t{1}}) {  // all images at once, one by one
+      auto const op = [&](auto& tape, auto const& in) {
+        return conv2d(tape, in[0], in[1], in[2], {stride, padding});
+      };
+      std::vector<input> const inputs{{of_x}, {of_w}, {{of_w[0]}}};
+      std::vector<numbers> values;
+      for (std::size_t i = 0; i < 3; ++i)
+        values.push_back(random_numbers<TestType>(inputs[i].extents.size(), i));
+      auto const expected = results_of<sysdpo::cpu, double>(op, inputs, values, 1);  // gradients twice
+
+      std::vector<sysdpo::tensor<device, TestType>> in;
+      for (std::size_t i = 0; i < 3; ++i)
+        in.push_back(tensor_of<device, TestType>(inputs[i].extents, values[i]));
+      sysdpo::conv2d_sizes const sizes(of_x, of_w, stride, padding);
+      sysdpo::device_detail::conv2d_by_products<device> const products(sizes, most_bytes);
+      sysdpo::tensor<device, TestType> y({sizes.images, sizes.out_height, sizes.out_width, sizes.outputs}),
+          dx(of_x), dw(of_w);
+      auto const dy = tensor_of<device, TestType>(y.extents(), random_numbers<TestType>(y.size(), 101));
+      products.forward<TestType>(in[0].data(), in[1].data(), in[2].data(), y.data());
+      for (bool const accumulate : {false, true}) {
+        products.input_gradient<TestType>(in[1].data(), dy.data(), dx.data(), accumulate);
+        products.weight_gradient<TestType>(in[0].data(), dy.data(), dw.data(), accumulate);
+      }
+      auto const tolerance = 4 * unit<TestType> + 1e-6;
+      REQUIRE(agree(numbers_of(y), expected[0], tolerance));
+      REQUIRE(agree(numbers_of(dx), expected[1], tolerance));
+      REQUIRE(agree(numbers_of(dw), expected[2], tolerance));
+    }
 }
 
 TEMPLATE_TEST_CASE("group norm on kernels agrees with the CPU", "[backend]", SYSDPO_FORMATS) {

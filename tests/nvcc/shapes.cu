@@ -8,6 +8,7 @@
 #include "sysdpo/kernel/diffusion_step.hpp"
 #include "sysdpo/kernel/head_log_prob.hpp"
 #include "sysdpo/kernel/map.hpp"
+#include "sysdpo/kernel/patches.hpp"
 #include "sysdpo/kernel/positions.hpp"
 #include "sysdpo/kernel/preference.hpp"
 #include "sysdpo/kernel/scatter_rows.hpp"
@@ -38,6 +39,8 @@ using sysdpo::half;
   COMPILE(kernel::upsample<T>);                            \
   COMPILE(kernel::upsample_backward<T>);                   \
   COMPILE(kernel::swap_axes<T>);                           \
+  COMPILE(kernel::patches<T>);                             \
+  COMPILE(kernel::patches_backward<T>);                    \
   COMPILE(kernel::timestep_embedding<T>);                  \
   COMPILE(kernel::scatter_rows<T>);                        \
   COMPILE(kernel::diffusion_step<T>);                      \

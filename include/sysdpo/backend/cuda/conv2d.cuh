@@ -4,7 +4,9 @@
 // The library wants weights with the channels last, [O, kh, kw, C]: they are packed at each call, and their
 // gradient is unpacked. Only such of its engines are used as give the same bits in every run and add up in
 // float; for float tensors none that rounds operands, unless `cuda::allow_tf32(true)` was called. It is asked
-// once for each problem: a thread remembers the plan.
+// once for each problem: a thread remembers the plan. What it has no such engine for is done by products of
+// matrices (backend/device/conv2d_by_products.hpp), which takes more time and memory;
+// `convolutions_by_products()` tells which those were.
 #pragma once
 
 #include <cudnn.h>
@@ -15,7 +17,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -26,7 +30,9 @@
 #include "sysdpo/backend/cuda/cublas.cuh"
 #include "sysdpo/backend/cuda/cudnn.cuh"
 #include "sysdpo/backend/cuda/product.cuh"
+#include "sysdpo/backend/device/aligned.hpp"
 #include "sysdpo/backend/device/column_sums.hpp"
+#include "sysdpo/backend/device/conv2d_by_products.hpp"
 #include "sysdpo/backend/device/elementwise.hpp"
 #include "sysdpo/backend/scratch.hpp"
 #include "sysdpo/kernel/add_rows.hpp"
@@ -102,26 +108,34 @@ inline constexpr cudnnDataType_t cudnn_type = std::is_same_v<T, float>  ? CUDNN_
                                               : std::is_same_v<T, bf16> ? CUDNN_DATA_BFLOAT16
                                                                         : CUDNN_DATA_HALF;
 
-/// x or dx, w or dw, y or dy: what a convolution reads and writes.
+/// x or dx, w or dw, y or dy: what a convolution reads and writes, at multiples of 16 bytes.
 struct conv2d_operands {
   void const* image;
   void const* weight;
   void const* result;
+};
 
-  /// What the plan may assume of an address: engines ask for 16 bytes at most.
-  [[nodiscard]] static std::int64_t alignment(void const* address) { return alignment_of(address, 16); }
+/// The convolutions that cuDNN had no engine for, of all threads, and what it said.
+struct conv2d_refusals {
+  std::mutex mutex;
+  std::set<std::string> all;
+
+  static conv2d_refusals& of_process() {
+    static conv2d_refusals refusals;
+    return refusals;
+  }
 };
 
 /// How one convolution is done.
 class conv2d_plan {
  public:
-  /// \throws error if cuDNN has no way to do it.
+  /// Nothing if cuDNN has no way to do it. \throws error if cuDNN fails.
   template <class T>
-  [[nodiscard]] static conv2d_plan make(conv2d_kind kind, conv2d_extents const& sizes,
-                                        conv2d_operands const& operands, bool tf32) {
+  [[nodiscard]] static std::optional<conv2d_plan> make(conv2d_kind kind, conv2d_extents const& sizes,
+                                                       bool tf32) {
     bool const unrounded = std::is_same_v<T, float> && !tf32;
     conv2d_plan plan(describe(kind, sizes, format_name<T>));
-    auto graph = plan.make_graph(kind, sizes, operands, cudnn_type<T>);
+    auto graph = plan.make_graph(kind, sizes, cudnn_type<T>);
 
     auto why = CUDNN_STATUS_NOT_SUPPORTED;
     for (auto const mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
@@ -150,13 +164,14 @@ class conv2d_plan {
       }
       if (plan.way_ && plan.workspace_ <= modest_workspace) break;
     }
-    if (!plan.way_)
-      fail({"cuDNN", "choice of an engine, " + plan.about_,
-            std::string("none that gives the same bits in every run") +
-                (unrounded ? " without rounding to TF32" : "") + " can do it; the last one said " +
-                cudnnGetErrorString(why),
-            unrounded ? "Call cuda::allow_tf32(true), use bf16, or try a newer cuDNN"
-                      : "Use a number of channels that 8 divides, or try a newer cuDNN"});
+    if (!plan.way_) {
+      auto& refusals = conv2d_refusals::of_process();
+      std::scoped_lock const lock(refusals.mutex);
+      refusals.all.insert(plan.about_ + ": no engine gives the same bits in every run" +
+                          (unrounded ? ", without rounding to TF32" : "") + "; cuDNN said " +
+                          cudnnGetErrorString(why));
+      return std::nullopt;
+    }
     plan.parts_.push_back(std::move(graph));
     return plan;
   }
@@ -205,11 +220,11 @@ class conv2d_plan {
 
   /// A tensor [n, c, h, w] as cuDNN counts the axes, whose channels lie together.
   [[nodiscard]] static cudnn_descriptor tensor(std::int64_t id, cudnnDataType_t type, index_t n, index_t c,
-                                               index_t h, index_t w, void const* address) {
+                                               index_t h, index_t w) {
     cudnn_descriptor made(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
     made.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, id)
         .set(CUDNN_ATTR_TENSOR_DATA_TYPE, type)
-        .set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, conv2d_operands::alignment(address))
+        .set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, std::int64_t{16})  // which tensor cores ask for
         .set(CUDNN_ATTR_TENSOR_DIMENSIONS, std::array<std::int64_t, 4>{n, c, h, w})
         .set(CUDNN_ATTR_TENSOR_STRIDES, std::array<std::int64_t, 4>{h * w * c, 1, w * c, c});
     made.finish("a tensor");
@@ -217,13 +232,11 @@ class conv2d_plan {
   }
 
   [[nodiscard]] cudnn_descriptor make_graph(conv2d_kind kind, conv2d_extents const& sizes,
-                                            conv2d_operands const& operands, cudnnDataType_t type) {
-    auto image =
-        tensor(image_id, type, sizes.images, sizes.channels, sizes.height, sizes.width, operands.image);
-    auto weight = tensor(weight_id, type, sizes.outputs, sizes.channels, sizes.kernel_height,
-                         sizes.kernel_width, operands.weight);
-    auto result = tensor(result_id, type, sizes.images, sizes.outputs, sizes.out_height, sizes.out_width,
-                         operands.result);
+                                            cudnnDataType_t type) {
+    auto image = tensor(image_id, type, sizes.images, sizes.channels, sizes.height, sizes.width);
+    auto weight =
+        tensor(weight_id, type, sizes.outputs, sizes.channels, sizes.kernel_height, sizes.kernel_width);
+    auto result = tensor(result_id, type, sizes.images, sizes.outputs, sizes.out_height, sizes.out_width);
 
     cudnn_descriptor movement(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
     std::array<std::int64_t, 2> const padding{sizes.padding, sizes.padding};
@@ -297,11 +310,11 @@ class conv2d_plan {
   std::uint64_t number_ = next_number();  // no other plan has it
 };
 
-/// Does one convolution, by this thread's plan for it.
+/// This thread's plan for a convolution; null: cuDNN has none. It lasts until the next is asked for.
 template <class T>
-void convolve(conv2d_kind kind, conv2d_extents const& sizes, conv2d_operands const& operands) {
+[[nodiscard]] conv2d_plan const* plan_for(conv2d_kind kind, conv2d_extents const& sizes) {
   bool const tf32 = std::is_same_v<T, float> && cuda::tf32_allowed();
-  std::array<std::int64_t, 16> const key{static_cast<std::int64_t>(kind),
+  std::array<std::int64_t, 13> const key{static_cast<std::int64_t>(kind),
                                          sizes.images,
                                          sizes.height,
                                          sizes.width,
@@ -311,20 +324,18 @@ void convolve(conv2d_kind kind, conv2d_extents const& sizes, conv2d_operands con
                                          sizes.stride,
                                          sizes.padding,
                                          sizes.outputs,
-                                         conv2d_operands::alignment(operands.image),
-                                         conv2d_operands::alignment(operands.weight),
-                                         conv2d_operands::alignment(operands.result),
+                                         static_cast<std::int64_t>(cudnn_type<T>),
                                          static_cast<std::int64_t>(tf32),
                                          cuda::device()};
   (void)cudnn_handle();  // made before the plans, and so destroyed after them when the thread ends
-  thread_local std::map<std::array<std::int64_t, 16>, conv2d_plan> plans;
+  thread_local std::map<std::array<std::int64_t, 13>, std::optional<conv2d_plan>> plans;
   auto found = plans.find(key);
   if (found == plans.end()) {
     constexpr std::size_t most = 1024;  // shapes that change from step to step must not pile up
     if (plans.size() >= most) plans.clear();
-    found = plans.emplace(key, conv2d_plan::make<T>(kind, sizes, operands, tf32)).first;
+    found = plans.emplace(key, conv2d_plan::make<T>(kind, sizes, tf32)).first;
   }
-  found->second.run(operands);
+  return found->second ? &*found->second : nullptr;
 }
 
 }  // namespace cuda_detail
@@ -341,12 +352,16 @@ struct implement<conv2d_op, cuda> {
                               matrix_view<T>{y.data, sizes.results(), sizes.outputs}, false);
     if (sizes.are_empty()) {
       cuda::zero(y.data, bytes<T>(sizes.results() * sizes.outputs));
-    } else {
-      scratch_of<cuda, T> const packed(sizes.are_packed() ? 0 : sizes.weights());
-      if (!sizes.are_packed())
-        pack_weight(w.data, sizes.outputs, sizes.channels, sizes.taps(), packed.data());
-      convolve<T>(conv2d_kind::forward, sizes, {x.data, sizes.are_packed() ? w.data : packed.data(), y.data});
+      if (bias) add_bias(bias.data, sizes.results(), sizes.outputs, y.data);
+      return;
     }
+    auto const* const plan = plan_for<T>(conv2d_kind::forward, sizes);
+    if (plan == nullptr) return by_products(sizes).forward(x.data, w.data, bias.data, y.data);
+    aligned_operand<T> const image(x);
+    packed_weight<T> const weight(sizes, w);
+    aligned_gradient<T> const result(gradient_view<T>{y.data, y.extents, false});
+    plan->run({image.data, weight.data, result.view.data});
+    result.finish();
     if (bias) add_bias(bias.data, sizes.results(), sizes.outputs, y.data);
   }
 
@@ -373,8 +388,8 @@ struct implement<conv2d_op, cuda> {
       if (dw && !dw.accumulate) cuda::zero(dw.data, bytes<T>(sizes.weights()));
       return;
     }
-    if (dx) input_gradient(sizes, w.data, dy.data, dx);
-    if (dw) weight_gradient(sizes, x.data, dy.data, dw);
+    if (dx) input_gradient(sizes, w, dy, dx);
+    if (dw) weight_gradient(sizes, x, dy, dw);
   }
 
  private:
@@ -393,30 +408,67 @@ struct implement<conv2d_op, cuda> {
     return {w, sizes.outputs, sizes.channels, true};
   }
 
+  using by_products = device_detail::conv2d_by_products<cuda>;
+  template <class T>
+  using aligned_operand = device_detail::aligned_operand<cuda, T>;
+  template <class T>
+  using aligned_gradient = device_detail::aligned_gradient<cuda, T>;
+
+  /// The weights as cuDNN wants them.
+  template <class T>
+  struct packed_weight {
+    scratch_of<cuda, T> copy;
+    T const* data;
+
+    packed_weight(cuda_detail::conv2d_extents const& sizes, array_view<T const> const& w)
+        : copy(is_as_wanted(sizes, w.data) ? 0 : sizes.weights()),
+          data(copy.data() == nullptr ? w.data : copy.data()) {
+      if (copy.data() != nullptr)
+        cuda_detail::pack_weight(w.data, sizes.outputs, sizes.channels, sizes.taps(), copy.data());
+    }
+    [[nodiscard]] static bool is_as_wanted(cuda_detail::conv2d_extents const& sizes, void const* address) {
+      return sizes.are_packed() && device_detail::is_aligned_address(address);
+    }
+  };
+
   // What is to be added goes through memory of its own: not every engine adds.
   template <class T>
-  static void input_gradient(cuda_detail::conv2d_extents const& sizes, T const* w, T const* dy,
-                             gradient_view<T> dx) {
+  static void input_gradient(cuda_detail::conv2d_extents const& sizes, array_view<T const> w,
+                             array_view<T const> dy, gradient_view<T> dx) {
     using namespace cuda_detail;
-    scratch_of<cuda, T> const packed(sizes.are_packed() ? 0 : sizes.weights());
-    auto const size = sizes.pixels() * sizes.channels;
-    scratch_of<cuda, T> const sum(dx.accumulate ? size : 0);
-    if (!sizes.are_packed()) pack_weight(w, sizes.outputs, sizes.channels, sizes.taps(), packed.data());
-    convolve<T>(conv2d_kind::input_gradient, sizes,
-                {dx.accumulate ? sum.data() : dx.data, sizes.are_packed() ? w : packed.data(), dy});
-    if (dx.accumulate) device_detail::map<cuda>(kernel::function::copy{}, dx, sum.data());
+    auto const* const plan = plan_for<T>(conv2d_kind::input_gradient, sizes);
+    if (plan == nullptr) return by_products(sizes).input_gradient(w.data, dy.data, dx.data, dx.accumulate);
+    packed_weight<T> const weight(sizes, w);
+    aligned_operand<T> const upstream(dy);
+    bool const in_place = !dx.accumulate && device_detail::is_aligned_address(dx.data);
+    scratch_of<cuda, T> const sum(in_place ? 0 : dx.size());
+    plan->run({in_place ? dx.data : sum.data(), weight.data, upstream.data});
+    if (!in_place) device_detail::map<cuda>(kernel::function::copy{}, dx, static_cast<T const*>(sum.data()));
   }
 
   template <class T>
-  static void weight_gradient(cuda_detail::conv2d_extents const& sizes, T const* x, T const* dy,
-                              gradient_view<T> dw) {
+  static void weight_gradient(cuda_detail::conv2d_extents const& sizes, array_view<T const> x,
+                              array_view<T const> dy, gradient_view<T> dw) {
     using namespace cuda_detail;
-    bool const in_place = sizes.are_packed() && !dw.accumulate;
+    auto const* const plan = plan_for<T>(conv2d_kind::weight_gradient, sizes);
+    if (plan == nullptr) return by_products(sizes).weight_gradient(x.data, dy.data, dw.data, dw.accumulate);
+    aligned_operand<T> const image(x);
+    aligned_operand<T> const upstream(dy);
+    bool const in_place = !dw.accumulate && packed_weight<T>::is_as_wanted(sizes, dw.data);
     scratch_of<cuda, T> const packed(in_place ? 0 : sizes.weights());
-    convolve<T>(conv2d_kind::weight_gradient, sizes, {x, in_place ? dw.data : packed.data(), dy});
+    plan->run({image.data, in_place ? dw.data : packed.data(), upstream.data});
     if (!in_place)
       unpack_gradient(packed.data(), sizes.outputs, sizes.channels, sizes.taps(), dw.data, dw.accumulate);
   }
 };
+
+/// The convolutions that were done by products, because cuDNN had no engine for them, and what it said: they
+/// take more time and memory. Other numbers of channels, bf16, `cuda::allow_tf32(true)` or a newer cuDNN may
+/// do better.
+[[nodiscard]] inline std::vector<std::string> convolutions_by_products() {
+  auto& refusals = cuda_detail::conv2d_refusals::of_process();
+  std::scoped_lock const lock(refusals.mutex);
+  return {refusals.all.begin(), refusals.all.end()};
+}
 
 }  // namespace sysdpo

@@ -7,7 +7,7 @@
 #include <string>
 #include <type_traits>
 
-#include "sysdpo/backend/device/elementwise.hpp"
+#include "sysdpo/backend/device/aligned.hpp"
 #include "sysdpo/backend/device/launch.hpp"
 #include "sysdpo/core/config.hpp"
 #include "sysdpo/kernel/attention.hpp"
@@ -93,40 +93,10 @@ struct implement<attention_op, Backend> {
   }
 
  private:
-  [[nodiscard]] static bool is_aligned(void const* address) {
-    return reinterpret_cast<std::uintptr_t>(address) % 16 == 0;
-  }
-
-  /// What is given, or a copy of it that kernels can take.
   template <class T>
-  struct operand {
-    scratch_of<Backend, T> copy;
-    T const* data;
-
-    explicit operand(array_view<T const> const& given)
-        : copy(is_aligned(given.data) ? 0 : given.size()),
-          data(copy.data() == nullptr ? given.data : copy.data()) {
-      if (copy.data() != nullptr)
-        Backend::copy(copy.data(), given.data, static_cast<std::size_t>(given.size()) * sizeof(T));
-    }
-  };
-
-  /// Where a gradient goes, or memory that kernels can take, from which finish() brings it there.
+  using operand = device_detail::aligned_operand<Backend, T>;
   template <class T>
-  struct gradient {
-    gradient_view<T> given;
-    scratch_of<Backend, T> copy;
-    gradient_view<T> view;
-
-    explicit gradient(gradient_view<T> const& to)
-        : given(to),
-          copy(is_aligned(to.data) ? 0 : to.size()),
-          view(copy.data() == nullptr ? to : gradient_view<T>{copy.data(), to.extents, false}) {}
-    void finish() const {
-      if (copy.data() != nullptr)
-        device_detail::map<Backend>(kernel::function::copy{}, given, static_cast<T const*>(copy.data()));
-    }
-  };
+  using gradient = device_detail::aligned_gradient<Backend, T>;
 
   template <class T>
   static kernel::attention_layout layout_of(array_view<T const> q, array_view<T const> k,
