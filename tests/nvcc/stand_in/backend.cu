@@ -432,3 +432,23 @@ TEST_CASE("a recording refuses what it cannot hold, and leaves all as it was", "
   array<char> const works(33333333);
   cuda::synchronize();
 }
+
+TEST_CASE("a product that cuBLASLt refuses or fails is named, with its status", "[cuda]") {
+  array<float> const a(std::vector<float>(15, 1));
+  array<float> const b(std::vector<float>(35, 1));
+  array<float> const c(21);
+  auto const multiply = [&] {
+    sysdpo::implement<sysdpo::product_op, cuda>::forward(sysdpo::matrix_view<float const>{a.data, 3, 5},
+                                                         sysdpo::matrix_view<float const>{b.data, 5, 7},
+                                                         sysdpo::matrix_view<float>{c.data, 3, 7}, false);
+  };
+  stand_in::has_algorithm = false;
+  CHECK_THROWS_WITH(multiply(), Catch::Contains("cublasLtMatmulAlgoGetHeuristic") &&
+                                    Catch::Contains("a status, as the stand-in says"));
+  stand_in::has_algorithm = true;
+  stand_in::multiplies = false;
+  CHECK_THROWS_WITH(multiply(), Catch::Contains("cuBLASLt (cublasLtMatmul, "));
+  stand_in::multiplies = true;
+  multiply();
+  CHECK(c.host() == std::vector<float>(21, 5));
+}

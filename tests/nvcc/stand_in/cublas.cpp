@@ -10,6 +10,8 @@
 #include "stand_in.hpp"
 
 int stand_in::heuristics = 0;
+bool stand_in::has_algorithm = true;
+bool stand_in::multiplies = true;
 
 namespace {
 
@@ -137,8 +139,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   found[0].algo.data[1] = wanted[CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES];
   found[0].algo.data[2] = wanted[CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES];
   found[0].algo.data[3] = wanted[CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES];
-  *count = 1;
-  return CUBLAS_STATUS_SUCCESS;
+  *count = stand_in::has_algorithm ? 1 : 0;
+  return stand_in::has_algorithm ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
 }
 
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t given, void const* alpha, void const* a,
@@ -146,6 +148,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t given, void
                               void const* beta, void const* c, cublasLtMatrixLayout_t c_layout, void* d,
                               cublasLtMatrixLayout_t, cublasLtMatmulAlgo_t const* algorithm, void* workspace,
                               std::size_t bytes, cudaStream_t stream) {
+  if (!stand_in::multiplies) return CUBLAS_STATUS_EXECUTION_FAILED;
   auto const aligned = [&](void const* data, int which) {
     return reinterpret_cast<std::uintptr_t>(data) % algorithm->data[which] == 0;
   };
