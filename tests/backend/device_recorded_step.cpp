@@ -50,7 +50,12 @@ training trained(sysdpo::models<System, device> const& start,
   auto reference = start;
   sysdpo::trainer<System, device> made(policy, reference, {}, pairs, options);
   training done{};
-  for (index_t step = 0; step < options.steps; ++step) done.metrics.push_back(made.take_step());
+  std::uint64_t allocations = 0;
+  for (index_t step = 0; step < options.steps; ++step) {
+    done.metrics.push_back(made.take_step());
+    if (step == 1) allocations = device::memory().system_allocations();
+  }
+  if (options.draw_noise_every == 0) CHECK(device::memory().system_allocations() == allocations);
   done.replayed = made.replayed_steps();
   return done;
 }
@@ -192,6 +197,28 @@ TEST_CASE("what the kernels of a replay find wrong shows up after it", "[backend
   REQUIRE(again.update(step));
   again.replay();
   CHECK(numbers_of(step.y) == numbers{8, 10, 12, 14, 16, 18, 20, 22});
+}
+
+TEST_CASE("an optimiser's step waits for nothing, and can be part of a recording", "[backend]") {
+  using precision = sysdpo::precision<float>;
+  sysdpo::parameter_set<device, precision> weights;
+  auto& weight = weights.add("w", {3, 5}, sysdpo::ones);
+  weight.gradient.open({3, 5});
+  auto const gradient = tensor_of<device, float>({15}, numbers(15, 2));
+  device::copy(weight.gradient.value.data(), gradient.data(), gradient.bytes());
+  sysdpo::tensor<device, double> const losses = tensor_of<device, double>({2}, {0.5, 0.25});
+  sysdpo::adamw<device, precision> optimizer;
+  sysdpo::tensor<device, double> squared_norms({1});
+  auto const step = [&] {
+    sysdpo::sum_squared_gradients(weights, squared_norms.view());
+    auto const scales = sysdpo::gradient_scales(squared_norms, losses, 1);
+    optimizer.step(weights, 0.125, scales.const_view());
+  };
+  step();
+  recording again(step);  // an error if anything waited
+  again.replay();
+  CHECK(numbers_of(squared_norms) == numbers{60});
+  for (auto const w : numbers_of(weight.value)) CHECK(w == Approx(0.75));  // two steps of the rate each
 }
 
 TEST_CASE("a step that cannot be recorded leaves all as it was", "[backend]") {

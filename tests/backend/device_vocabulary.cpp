@@ -12,7 +12,7 @@
 using namespace test;
 
 TEMPLATE_TEST_CASE("vocabularies of 262,144 words on kernels agree with the CPU", "[backend]",
-                   SYSDPO_FORMATS) {
+                   SYSDPO_FORMATS_OF_WORDS) {
   check_op<TestType>(
       []<class B, class T>(sysdpo::tape<B, T>& tape, std::vector<sysdpo::variable<B, T>> const& in) {
         return log_softmax_gather(tape, in[0], ids<B>({262143, 0}));
@@ -26,7 +26,7 @@ TEMPLATE_TEST_CASE("vocabularies of 262,144 words on kernels agree with the CPU"
 }
 
 TEMPLATE_TEST_CASE("kernels tell entropies and most probable words as the CPU does", "[backend]",
-                   SYSDPO_FORMATS) {
+                   SYSDPO_FORMATS_OF_WORDS) {
   auto const told = []<class B, class T>(sysdpo::tape<B, T> tape, numbers const& values) {
     sysdpo::word_statistics<B, T> statistics;
     (void)log_softmax_gather(tape, tape.constant(tensor_of<B, T>({3, 1500}, values)), ids<B>({7, 0, 1499}),
@@ -44,7 +44,7 @@ TEMPLATE_TEST_CASE("kernels tell entropies and most probable words as the CPU do
 }
 
 TEMPLATE_TEST_CASE("log-probabilities without logits take a small part of what logits would", "[backend]",
-                   SYSDPO_FORMATS) {
+                   SYSDPO_FORMATS_OF_WORDS) {
   using counted = sysdpo::planned_of<device>;
   auto& memory = counted::memory();
   constexpr index_t tokens = 16384;
@@ -67,7 +67,7 @@ TEMPLATE_TEST_CASE("log-probabilities without logits take a small part of what l
   }
 }
 
-TEMPLATE_TEST_CASE("words without probability stay so on kernels", "[backend]", SYSDPO_FORMATS) {
+TEMPLATE_TEST_CASE("words without probability stay so on kernels", "[backend]", SYSDPO_FORMATS_OF_WORDS) {
   constexpr auto infinity = std::numeric_limits<double>::infinity();
   std::vector<input> const logits{{{3, 1500}}};
   std::vector<numbers> values{random_numbers<TestType>(4500, 1, 4)};

@@ -74,8 +74,8 @@ struct problem {
       // Single products are rounded, nothing larger is: what the two models have in common costs nothing.
       auto const factor = weight.at(r) / divisor;
       if (!test::close(losses.at(r), factor * loss, 1e-6) ||
-          std::abs(log_ratios.at(r) - factor * ratio) >
-              3e-7 * factor * (0.01 * loss + std::abs(ratio)) + 1e-9)
+          !(std::abs(log_ratios.at(r) - factor * ratio) <=
+            3e-7 * factor * (0.01 * loss + std::abs(ratio)) + 1e-9))
         return false;
     }
     return true;

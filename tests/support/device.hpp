@@ -19,12 +19,14 @@
 #include "sysdpo/backend/emulated.hpp"
 #endif
 
-// The formats of typed tests. Under the address sanitizer one must do: the others would take minutes to
-// build, and tests/kernel has their kernels in all formats.
+// The formats of typed tests. Under the address sanitizer one must do, or two where 16 bits have code of
+// their own: the others would take minutes to build, and tests/kernel has their kernels in all formats.
 #if SYSDPO_ADDRESS_SANITIZER
 #define SYSDPO_FORMATS float
+#define SYSDPO_FORMATS_OF_WORDS float, sysdpo::bf16
 #else
 #define SYSDPO_FORMATS float, sysdpo::bf16, sysdpo::half
+#define SYSDPO_FORMATS_OF_WORDS SYSDPO_FORMATS
 #endif
 
 namespace test {

@@ -12,11 +12,12 @@
 //
 // Every thread of a block reaches every sync(), and every lane of a warp every warp-wide operation, in the
 // same order; the emulator reports the rest. A barrier's `line` and `file` name it, so that the emulator can
-// leave one out: callers never pass them.
+// leave one out: kernels never pass them.
 //
 //   index()                          this block's number, index_t
 //   thread()                         this thread's number in the block, int
-//   sync(), sync_warp()              barriers of the block, of the warp; both order shared memory
+//   sync(), sync_warp()              barriers of the block, of the warp; both order shared memory. What
+//                                    kernels share may say whose barrier it is, sync(line, file)
 //   shuffle_xor(x, mask)             x of lane (lane ^ mask); x has 4 or 8 bytes
 //   copy_async(to, from, bytes)      16 bytes of shared memory, of which the first `bytes` (0 to 16) are read
 //                                    and the rest is 0; both addresses are multiples of 16
@@ -55,6 +56,7 @@ concept block = requires(Block& self, float x, void* shared, void const* global,
   { self.index() } -> std::same_as<index_t>;
   { self.thread() } -> std::same_as<int>;
   self.sync();
+  self.sync(1, "");
   self.sync_warp();
   { self.shuffle_xor(x, 1) } -> std::same_as<float>;
   self.copy_async(shared, global, 16);
@@ -92,12 +94,13 @@ template <class Block, class T>
 }
 
 /// The sum over the block, in every thread the same bits. `scratch` has a place for each warp, and may be
-/// used again after the next sync().
+/// used again after the next sync(). Its barrier is its caller's, by line and file.
 template <int Threads, class Block, class T>
-[[nodiscard]] SYSDPO_DEVICE T block_sum(Block& block, T x, T* scratch) {
+[[nodiscard]] SYSDPO_DEVICE T block_sum(Block& block, T x, T* scratch, int line = __builtin_LINE(),
+                                        char const* file = __builtin_FILE()) {
   x = warp_sum(block, x);
   if (block.thread() % warp_size == 0) scratch[block.thread() / warp_size] = x;
-  block.sync();
+  block.sync(line, file);
   T total{};
   for (int warp = 0; warp < Threads / warp_size; ++warp) total += scratch[warp];
   return total;

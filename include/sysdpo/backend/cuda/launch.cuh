@@ -26,7 +26,7 @@ class cuda_block {
   [[nodiscard]] __device__ index_t index() const { return blockIdx.x; }
   [[nodiscard]] __device__ int thread() const { return static_cast<int>(threadIdx.x); }
 
-  __device__ void sync() { __syncthreads(); }
+  __device__ void sync(int /*line*/ = 0, char const* /*file*/ = nullptr) { __syncthreads(); }
   __device__ void sync_warp() { __syncwarp(); }
 
   template <class T>
