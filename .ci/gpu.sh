@@ -17,6 +17,10 @@ find_gpu() {
     return
   fi
   nvidia-smi -L 2>/dev/null | grep GPU || skip "no GPU here: $1"
+  local driver toolkit
+  driver=$(nvidia-smi 2>/dev/null | sed -n 's/.*CUDA Version: *\([0-9]*\).*/\1/p' | head -1)
+  toolkit=$(nvcc --version | sed -n 's/.*release \([0-9]*\).*/\1/p')
+  ((${driver:-999} >= ${toolkit:-0})) || die "the GPU's driver is one for CUDA $driver, nvcc makes programs for CUDA $toolkit: use an nvcc of CUDA $driver or a newer driver"
   [[ -z $architecture ]] || return 0
   local capability
   capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -1 | tr -d '. ')

@@ -359,7 +359,7 @@ std::vector<benchmark> library_benchmarks() {
                       bound::compute,
                       products * 2 * 9 * 16 * static_cast<double>(height * height * channels * channels),
                       [=] { return prepare_conv2d(16, height, channels, backward); }});
-    // By definition three products; four and five are computed, since logits are made again.
+    // By definition three products; four are computed, since backward makes the logits again.
     for (auto const& [tokens, vocabulary] : {std::pair<index_t, index_t>{16384, 248320}, {16384, 32000}})
       made.push_back({"head_log_prob",
                       backward ? "forward and backward" : "forward",

@@ -129,14 +129,14 @@ inline std::vector<storybook_pair> pairs_of_round(storybook_models& models,
 }
 
 /// One round's training of `policy` on `pairs` against `reference`.
-template <sysdpo::preference_link Link>
-void train_round(storybook_models& policy, storybook_models& reference,
+template <sysdpo::preference_link Link, class Backend = machine>
+void train_round(models_on<Backend>& policy, models_on<Backend>& reference,
                  sysdpo::policy_options<storybook> const& options, std::vector<storybook_pair> const& pairs,
                  sysdpo::index_t steps, alignment_budget const& budget, recipe const& how,
                  bool painter_learns, std::uint64_t seed,
                  std::vector<sysdpo::callback*> const& callbacks = {}) {
-  policy.get<author_model>().parameters().set_trainable(how.author_rate > 0);
-  policy.get<painter_model>().parameters().set_trainable(painter_learns);
+  policy.template get<author_model>().parameters().set_trainable(how.author_rate > 0);
+  policy.template get<painter_model>().parameters().set_trainable(painter_learns);
   sysdpo::trainer_options<storybook, Link> training{
       .steps = steps, .pairs_per_batch = budget.batch, .seed = seed};
   training.loss.beta = budget.beta;
@@ -150,8 +150,7 @@ void train_round(storybook_models& policy, storybook_models& reference,
   training.schedule = {.warmup_steps = 20, .shape = sysdpo::decay::cosine, .final_factor = 0.1};
   training.optimizer = {.beta2 = 0.99};
   training.draw_noise_every = std::max<sysdpo::index_t>(budget.steps / 5, 1);
-  sysdpo::trainer<storybook, sysdpo::cpu, precision, Link> trainer(policy, reference, options, pairs,
-                                                                   training);
+  sysdpo::trainer<storybook, Backend, precision, Link> trainer(policy, reference, options, pairs, training);
   trainer.run(callbacks);
 }
 

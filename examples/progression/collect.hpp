@@ -48,8 +48,9 @@ struct drawing {
 };
 
 /// The images that the painter makes of captions, three by three; the author is not asked.
-inline std::vector<picture> paint(storybook_models& models, sysdpo::policy_options<storybook> const& options,
-                                  std::span<std::array<caption_meaning, 3> const> asked, std::uint64_t seed) {
+template <class Backend>
+std::vector<picture> paint(models_on<Backend>& models, sysdpo::policy_options<storybook> const& options,
+                           std::span<std::array<caption_meaning, 3> const> asked, std::uint64_t seed) {
   std::vector<sysdpo::generation_request<storybook>> requests(asked.size());
   for (std::size_t i = 0; i < asked.size(); ++i) {
     requests[i].id = i;
@@ -68,10 +69,11 @@ inline std::vector<picture> paint(storybook_models& models, sysdpo::policy_optio
 }
 
 /// One sequence for each of `prompts`, scored by `judge`.
-inline std::vector<scored_sequence> generate_sequences(storybook_models& models,
-                                                       sysdpo::policy_options<storybook> const& options,
-                                                       regressor& judge, std::span<prompt const> prompts,
-                                                       drawing const& how) {
+template <class Backend>
+std::vector<scored_sequence> generate_sequences(models_on<Backend>& models,
+                                                sysdpo::policy_options<storybook> const& options,
+                                                regressor& judge, std::span<prompt const> prompts,
+                                                drawing const& how) {
   std::vector<sysdpo::generation_request<storybook>> requests(prompts.size());
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     requests[i].id = i;
@@ -108,11 +110,11 @@ inline std::vector<scored_sequence> generate_sequences(storybook_models& models,
 /// The best and the worst of `candidates` sequences for every prompt, where they differ and both can be
 /// scored; of these pairs the share `kept` in which q differs most, in the prompts' order. Ids count from
 /// `first_id`.
-inline std::vector<storybook_pair> collect_pairs(storybook_models& models,
-                                                 sysdpo::policy_options<storybook> const& options,
-                                                 regressor& judge, std::span<prompt const> prompts,
-                                                 int candidates, double kept, std::uint64_t seed,
-                                                 std::uint64_t first_id) {
+template <class Backend>
+std::vector<storybook_pair> collect_pairs(models_on<Backend>& models,
+                                          sysdpo::policy_options<storybook> const& options, regressor& judge,
+                                          std::span<prompt const> prompts, int candidates, double kept,
+                                          std::uint64_t seed, std::uint64_t first_id) {
   std::vector<std::vector<scored_sequence>> drawn;
   for (int candidate = 0; candidate < candidates; ++candidate)
     drawn.push_back(generate_sequences(models, options, judge, prompts,

@@ -26,16 +26,16 @@ struct pretraining {
 
 /// Minimises `loss(tape, step) → variable of any size` (its mean) over `weights` with AdamW, warm-up and
 /// cosine decay; keeps an average of the weights and ends with it. `show` names the progress bar; empty for
-/// none.
-template <class Loss>
-void pretrain(sysdpo::parameter_set<sysdpo::cpu, precision>& weights, pretraining const& settings,
-              std::string const& show, Loss&& loss) {
-  sysdpo::adamw<sysdpo::cpu, precision> optimizer({.beta2 = 0.99, .weight_decay = 0.01});
-  sysdpo::moving_average<sysdpo::cpu, precision> average(weights, 0.99);
+/// none. Returns the loss, smoothed over the last fifty steps or so.
+template <class Backend, class Loss>
+double pretrain(sysdpo::parameter_set<Backend, precision>& weights, pretraining const& settings,
+                std::string const& show, Loss&& loss) {
+  sysdpo::adamw<Backend, precision> optimizer({.beta2 = 0.99, .weight_decay = 0.01});
+  sysdpo::moving_average<Backend, precision> average(weights, 0.99);
   sysdpo::learning_rate_schedule const schedule{
       .warmup_steps = 50, .shape = sysdpo::decay::cosine, .final_factor = 0.02};
   sysdpo::progress bar(show, settings.steps);
-  tape_type tape;
+  sysdpo::tape<Backend, float> tape;
   double smooth = 0;
   for (sysdpo::index_t step = 0; step < settings.steps; ++step) {
     weights.clear_gradients();
@@ -48,7 +48,7 @@ void pretrain(sysdpo::parameter_set<sysdpo::cpu, precision>& weights, pretrainin
       sysdpo::fail({"pre-training", fmt::format("{}, step {}", show, step + 1),
                     "the loss is no finite number", "Lower the learning rate"});
     auto const share = 1.0F / static_cast<float>(count);
-    tape.backward(losses, sysdpo::tensor<sysdpo::cpu, float>::from_host(
+    tape.backward(losses, sysdpo::tensor<Backend, float>::from_host(
                               losses.extents(), std::vector<float>(static_cast<std::size_t>(count), share)));
     auto const norm = std::sqrt(sysdpo::squared_gradient_norm(weights));
     optimizer.step(weights, settings.rate * schedule.factor(step, settings.steps), norm > 1 ? 1 / norm : 1);
@@ -57,18 +57,20 @@ void pretrain(sysdpo::parameter_set<sysdpo::cpu, precision>& weights, pretrainin
     bar.advance(step + 1, fmt::format("loss {:.4f}", smooth));
   }
   average.copy_to(weights);
+  return smooth;
 }
 
 /// Teaches the author its corpus: −log p of three captions given the prompt.
-inline void pretrain_author(storybook_models& models, sysdpo::policy_options<storybook> const& options,
-                            std::vector<prompt> const& prompts, pretraining const& settings, float p_order,
-                            std::string const& show = "author") {
+template <class Backend>
+double pretrain_author(models_on<Backend>& models, sysdpo::policy_options<storybook> const& options,
+                       std::vector<prompt> const& prompts, pretraining const& settings, float p_order,
+                       std::string const& show = "author") {
   using row = sysdpo::scored_row<author::value, sysdpo::text>;
   random_stream random(11);
-  auto& model = models.get<author_model>();
+  auto& model = models.template get<author_model>();
   std::vector<author_example> examples;
   std::vector<row> rows;
-  pretrain(model.parameters(), settings, show, [&](tape_type& tape, sysdpo::index_t) {
+  return pretrain(model.parameters(), settings, show, [&](auto& tape, sysdpo::index_t) {
     examples.clear();
     rows.clear();
     for (sysdpo::index_t i = 0; i < settings.batch; ++i)
@@ -82,11 +84,12 @@ inline void pretrain_author(storybook_models& models, sysdpo::policy_options<sto
 }
 
 /// Teaches the painter its corpus: the denoising loss of an image given its caption.
-inline void pretrain_painter(storybook_models& models, sysdpo::policy_options<storybook> const& options,
-                             pretraining const& settings, float rho, std::string const& show = "painter") {
+template <class Backend>
+double pretrain_painter(models_on<Backend>& models, sysdpo::policy_options<storybook> const& options,
+                        pretraining const& settings, float rho, std::string const& show = "painter") {
   using row = sysdpo::scored_row<painter::value, sysdpo::text>;
   random_stream random(12);
-  auto& model = models.get<painter_model>();
+  auto& model = models.template get<painter_model>();
   auto denoising = options.get<painter>();
   denoising.first_step = 1;
   denoising.last_step = 0;
@@ -94,7 +97,7 @@ inline void pretrain_painter(storybook_models& models, sysdpo::policy_options<st
   std::vector<painter::value::type> images;
   std::vector<row> rows;
   model.parameters().set_trainable(true);
-  pretrain(model.parameters(), settings, show, [&](tape_type& tape, sysdpo::index_t step) {
+  return pretrain(model.parameters(), settings, show, [&](auto& tape, sysdpo::index_t step) {
     examples.clear();
     images.clear();
     rows.clear();
@@ -119,7 +122,7 @@ inline void pretrain_regressor(regressor& judge, pretraining const& settings,
                                std::string const& show = "regressor") {
   constexpr float weight_of_natural = 0.05F;
   random_stream random(14);
-  pretrain(judge.weights(), settings, show, [&](tape_type& tape, sysdpo::index_t) {
+  pretrain(judge.weights(), settings, show, [&](regressor::tape_type& tape, sysdpo::index_t) {
     std::vector<picture> images;
     std::vector<float> levels, weights;
     for (sysdpo::index_t i = 0; i < settings.batch; ++i) {
@@ -158,9 +161,9 @@ inline std::vector<regressor_result> examine_regressor(regressor& judge, int cou
 
 /// Rank correlation between the levels that captions name and the levels read off the images painted for
 /// them, for every attribute: six images at each place.
-inline std::vector<double> examine_painter(storybook_models& models,
-                                           sysdpo::policy_options<storybook> const& options,
-                                           regressor& judge) {
+template <class Backend>
+std::vector<double> examine_painter(models_on<Backend>& models,
+                                    sysdpo::policy_options<storybook> const& options, regressor& judge) {
   std::vector<std::array<caption_meaning, 3>> asked;
   for (int a = 0; a < attribute_count; ++a)
     for (int p = 0; p < place_count; ++p)

@@ -39,11 +39,13 @@ using storybook = sysdpo::system<sysdpo::source<prompt_source, sysdpo::text>,
                                  illustration<0>, illustration<1>, illustration<2>>;
 static_assert(storybook::model_count == 2 && storybook::loss_is == sysdpo::loss_kind::surrogate);
 
+using machine = sysdpo::cpu;  // where the system lives; its judge stays on the CPU
 using precision = sysdpo::precision<float>;
-using storybook_models = sysdpo::models<storybook, sysdpo::cpu, precision>;
+template <class Backend>
+using models_on = sysdpo::models<storybook, Backend, precision>;
+using storybook_models = models_on<machine>;
 using storybook_pair = sysdpo::preference<storybook>;
 using sequence = sysdpo::assignment<storybook>;
-using tape_type = sysdpo::tape<sysdpo::cpu, float>;
 
 inline sysdpo::model_configs<storybook> model_sizes() {
   auto const vocabulary_size = static_cast<sysdpo::index_t>(vocabulary().size());
