@@ -40,6 +40,7 @@
 #include <sysdpo/kernel/log_softmax_gather.hpp>
 #include <sysdpo/kernel/map.hpp>
 #include <sysdpo/kernel/number.hpp>
+#include <sysdpo/kernel/patches.hpp>
 #include <sysdpo/kernel/positions.hpp>
 #include <sysdpo/kernel/preference.hpp>
 #include <sysdpo/kernel/rope.hpp>
