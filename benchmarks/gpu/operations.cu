@@ -60,10 +60,12 @@ class row_norm_case {
 
   void run(int set) const {
     if (!backward_) return forward(set);
-    sysdpo::launch<kernel::row_norm_backward<Kind, bf16>>(
-        {x_.of(set), gamma_.of(0), means_.of(set), scales_.of(set), dy_.of(set), rows_, width_, y_.of(set),
-         false},
-        nullptr);
+    with_threads([&](auto threads) {
+      sysdpo::launch<kernel::row_norm_backward<Kind, bf16, threads.value>>(
+          {x_.of(set), gamma_.of(0), means_.of(set), scales_.of(set), dy_.of(set), rows_, width_, y_.of(set),
+           false},
+          nullptr);
+    });
     sysdpo::launch<kernel::row_norm_gain_backward<Kind, bf16>>(
         {x_.of(set), means_.of(set), scales_.of(set), dy_.of(set), rows_, width_, parts_, sums_.of(0)},
         nullptr);
@@ -109,9 +111,21 @@ class row_norm_case {
 
  private:
   void forward(int set) const {
-    sysdpo::launch<kernel::row_norm<Kind, bf16>>({x_.of(set), gamma_.of(0), beta_.of(0), rows_, width_,
-                                                  epsilon, y_.of(set), means_.of(set), scales_.of(set)},
-                                                 nullptr);
+    with_threads([&](auto threads) {
+      sysdpo::launch<kernel::row_norm<Kind, bf16, threads.value>>(
+          {x_.of(set), gamma_.of(0), beta_.of(0), rows_, width_, epsilon, y_.of(set), means_.of(set),
+           scales_.of(set)},
+          nullptr);
+    });
+  }
+
+  /// As backend/device/row_norm.hpp chooses them.
+  template <class Visit>
+  void with_threads(Visit&& visit) const {
+    if (width_ <= 1024)
+      visit(kernel::width<32>{});
+    else
+      visit(kernel::width<128>{});
   }
 
   /// The last column.

@@ -28,6 +28,7 @@ struct problem {
     for (std::size_t i = 0; i < x.size(); ++i) x[i] = T(static_cast<float>(x[i]) + 3);
   }
 
+  template <int RowThreads>
   [[nodiscard]] bool passes(emulation const& how, int parts = 2, bool accumulate = false) const {
     double const epsilon = 1e-5;
     bool const layer = Kind == kernel::norm::layer;
@@ -36,10 +37,11 @@ struct problem {
       for (std::size_t i = 0; accumulate && i < gradient->size(); ++i) (*gradient)[i] = T(1.0F);
     double const before = accumulate ? 1 : 0;
     memory<float> means(rows), scales(rows), sums(index_t{2} * parts * width);
-    test::run<kernel::row_norm<Kind, T>>({x.data(), gamma.data(), layer ? beta.data() : nullptr, rows, width,
-                                          1e-5F, y.data(), layer ? means.data() : nullptr, scales.data()},
-                                         how);
-    test::run<kernel::row_norm_backward<Kind, T>>(
+    test::run<kernel::row_norm<Kind, T, RowThreads>>(
+        {x.data(), gamma.data(), layer ? beta.data() : nullptr, rows, width, 1e-5F, y.data(),
+         layer ? means.data() : nullptr, scales.data()},
+        how);
+    test::run<kernel::row_norm_backward<Kind, T, RowThreads>>(
         {x.data(), gamma.data(), means.data(), scales.data(), dy.data(), rows, width, dx.data(), accumulate},
         how);
     test::run<kernel::row_norm_gain_backward<Kind, T>>(
@@ -88,12 +90,16 @@ void check() {
   for (int const width : {1, 7, 33, 129, 1100})
     for (auto const& how : test::all_orders) {
       INFO(width << " wide");
-      REQUIRE(problem<Kind, T>(5, width).passes(how));
+      REQUIRE(problem<Kind, T>(5, width).template passes<128>(how));
+      REQUIRE(problem<Kind, T>(5, width).template passes<32>(how));
     }
-  REQUIRE(problem<Kind, T>(3, 136, 1).passes({}, 5, true));  // rows that begin anywhere, more parts than rows
-  REQUIRE(problem<Kind, T>(0, 8).passes({}));
+  // Rows that begin anywhere, more parts than rows.
+  REQUIRE(problem<Kind, T>(3, 136, 1).template passes<128>({}, 5, true));
+  REQUIRE(problem<Kind, T>(3, 136, 1).template passes<32>({}, 5, true));
+  REQUIRE(problem<Kind, T>(0, 8).template passes<128>({}));
+  REQUIRE(problem<Kind, T>(0, 8).template passes<32>({}));
   problem<Kind, T> const given(4, 600);
-  test::check_barriers([&](emulation const& how) { return given.passes(how); });
+  test::check_barriers([&](emulation const& how) { return given.template passes<128>(how); });
 }
 
 }  // namespace

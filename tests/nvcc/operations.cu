@@ -17,6 +17,10 @@ namespace kernel = sysdpo::kernel;
   COMPILE(kernel::row_norm<kernel::norm::layer, T>);               \
   COMPILE(kernel::row_norm_backward<kernel::norm::rms, T>);        \
   COMPILE(kernel::row_norm_backward<kernel::norm::layer, T>);      \
+  COMPILE(kernel::row_norm<kernel::norm::rms, T, 32>);             \
+  COMPILE(kernel::row_norm<kernel::norm::layer, T, 32>);           \
+  COMPILE(kernel::row_norm_backward<kernel::norm::rms, T, 32>);    \
+  COMPILE(kernel::row_norm_backward<kernel::norm::layer, T, 32>);  \
   COMPILE(kernel::row_norm_gain_backward<kernel::norm::rms, T>);   \
   COMPILE(kernel::row_norm_gain_backward<kernel::norm::layer, T>); \
   COMPILE(kernel::squared_norm<T>);                                \

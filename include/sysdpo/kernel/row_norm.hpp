@@ -20,10 +20,28 @@ struct row_norm_sums {
   float product_of_warp[Threads / warp_size];
 };
 
+/// The sum over a row's threads, in each of them.
+template <int RowThreads, class Block>
+[[nodiscard]] SYSDPO_DEVICE float row_sum(Block& block, float x, float* scratch, int line = __builtin_LINE(),
+                                          char const* file = __builtin_FILE()) {
+  if constexpr (RowThreads == warp_size)
+    return warp_sum(block, x);
+  else
+    return block_sum<RowThreads>(block, x, scratch, line, file);
+}
+
+/// The row that a thread works on.
+template <int Threads, int RowThreads, class Block>
+[[nodiscard]] SYSDPO_DEVICE index_t row_of(Block& block) {
+  static_assert(RowThreads == Threads || RowThreads == warp_size);
+  return block.index() * (Threads / RowThreads) + block.thread() / RowThreads;
+}
+
 }  // namespace detail
 
-/// One block a row. y may be x. RMS norm touches neither beta nor means.
-template <norm Kind, class T>
+/// `RowThreads` a row: those of a block, or a warp, which needs no barrier, for narrow rows. y may be x. RMS
+/// norm touches neither beta nor means.
+template <norm Kind, class T, int RowThreads = 128>
 struct row_norm {
   static constexpr int threads = 128;
   struct arguments {
@@ -39,41 +57,44 @@ struct row_norm {
   };
   using shared = detail::row_norm_sums<threads>;
 
-  static index_t blocks(arguments const& given) { return given.rows; }
+  static index_t blocks(arguments const& given) { return ceil_divide(given.rows, threads / RowThreads); }
 
   template <class Block>
   SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& memory) const {
     constexpr int n = pack_width<T>;
     int const size = given.width;
-    auto const* const x = given.x + block.index() * size;
-    auto* const y = given.y + block.index() * size;
+    auto const row = detail::row_of<threads, RowThreads>(block);
+    if (row >= given.rows) return;  // none of its threads goes on
+    int const thread = block.thread() % RowThreads;
+    auto const* const x = given.x + row * size;
+    auto* const y = given.y + row * size;
     int const packed = first_pack<n>(0, size, x, y);
     float mean = 0;
     if constexpr (Kind == norm::layer) {
       float sum = 0;
-      sweep<threads, n>(block.thread(), 0, size, packed, [&](int i, auto count) {
+      sweep<RowThreads, n>(thread, 0, size, packed, [&](int i, auto count) {
         float a[count.value];
         load(a, x + i);
         for (int j = 0; j < count.value; ++j) sum += a[j];
       });
-      mean = block_sum<threads>(block, sum, memory.sum_of_warp) / static_cast<float>(size);
+      mean = detail::row_sum<RowThreads>(block, sum, memory.sum_of_warp) / static_cast<float>(size);
     }
     float squares = 0;
-    sweep<threads, n>(block.thread(), 0, size, packed, [&](int i, auto count) {
+    sweep<RowThreads, n>(thread, 0, size, packed, [&](int i, auto count) {
       float a[count.value];
       load(a, x + i);
       for (int j = 0; j < count.value; ++j) squares = std::fma(a[j] - mean, a[j] - mean, squares);
     });
-    squares = block_sum<threads>(block, squares, memory.product_of_warp) / static_cast<float>(size);
+    squares = detail::row_sum<RowThreads>(block, squares, memory.product_of_warp) / static_cast<float>(size);
     float const scale = fast_rsqrt(squares + given.epsilon);
-    if (block.thread() == 0) {
-      given.scales[block.index()] = scale;
-      if constexpr (Kind == norm::layer) given.means[block.index()] = mean;
+    if (thread == 0) {
+      given.scales[row] = scale;
+      if constexpr (Kind == norm::layer) given.means[row] = mean;
     }
     // Gains follow the columns, whatever the row's address is.
     bool const gains_fit = first_pack<n>(packed, size, given.gamma) == packed &&
                            (Kind == norm::rms || first_pack<n>(packed, size, given.beta) == packed);
-    sweep<threads, n>(block.thread(), 0, size, gains_fit ? packed : size, [&](int i, auto count) {
+    sweep<RowThreads, n>(thread, 0, size, gains_fit ? packed : size, [&](int i, auto count) {
       float a[count.value];
       float gain[count.value];
       load(a, x + i);
@@ -88,9 +109,9 @@ struct row_norm {
   }
 };
 
-/// With g = dy·γ: dx = scale·(g − mean(g) − x̂·mean(g·x̂)), without mean(g) for RMS norm; or += it. One block a
-/// row. dx may be dy.
-template <norm Kind, class T>
+/// With g = dy·γ: dx = scale·(g − mean(g) − x̂·mean(g·x̂)), without mean(g) for RMS norm; or += it.
+/// `RowThreads` a row, as above. dx may be dy.
+template <norm Kind, class T, int RowThreads = 128>
 struct row_norm_backward {
   static constexpr int threads = 128;
   struct arguments {
@@ -106,22 +127,25 @@ struct row_norm_backward {
   };
   using shared = detail::row_norm_sums<threads>;
 
-  static index_t blocks(arguments const& given) { return given.rows; }
+  static index_t blocks(arguments const& given) { return ceil_divide(given.rows, threads / RowThreads); }
 
   template <class Block>
   SYSDPO_DEVICE void operator()(Block& block, arguments const& given, shared& memory) const {
     constexpr int n = pack_width<T>;
     int const size = given.width;
-    auto const start = block.index() * size;
+    auto const row = detail::row_of<threads, RowThreads>(block);
+    if (row >= given.rows) return;  // none of its threads goes on
+    int const thread = block.thread() % RowThreads;
+    auto const start = row * size;
     auto const* const x = given.x + start;
     auto const* const dy = given.dy + start;
     auto* const dx = given.dx + start;
     int const packed = first_pack<n>(0, size, x, dy, dx, given.gamma);
-    float const mean = Kind == norm::layer ? given.means[block.index()] : 0;
-    float const scale = given.scales[block.index()];
+    float const mean = Kind == norm::layer ? given.means[row] : 0;
+    float const scale = given.scales[row];
     float sum = 0;
     float product = 0;
-    sweep<threads, n>(block.thread(), 0, size, packed, [&](int i, auto count) {
+    sweep<RowThreads, n>(thread, 0, size, packed, [&](int i, auto count) {
       float a[count.value];
       float g[count.value];
       float gain[count.value];
@@ -135,11 +159,11 @@ struct row_norm_backward {
       }
     });
     if constexpr (Kind == norm::layer)
-      sum = block_sum<threads>(block, sum, memory.sum_of_warp) / static_cast<float>(size);
+      sum = detail::row_sum<RowThreads>(block, sum, memory.sum_of_warp) / static_cast<float>(size);
     else
       sum = 0;
-    product = block_sum<threads>(block, product, memory.product_of_warp) / static_cast<float>(size);
-    sweep<threads, n>(block.thread(), 0, size, packed, [&](int i, auto count) {
+    product = detail::row_sum<RowThreads>(block, product, memory.product_of_warp) / static_cast<float>(size);
+    sweep<RowThreads, n>(thread, 0, size, packed, [&](int i, auto count) {
       float a[count.value];
       float g[count.value];
       float gain[count.value];

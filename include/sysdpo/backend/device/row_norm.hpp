@@ -19,15 +19,18 @@ struct row_norm {
   static void forward(array_view<T const> x, array_view<T const> gamma, T const* beta, double epsilon,
                       array_view<T> y, float* means, float* scales) {
     if (y.size() == 0) return;
-    Backend::template launch<kernel::row_norm<Kind, T>>({.x = x.data,
-                                                         .gamma = gamma.data,
-                                                         .beta = beta,
-                                                         .rows = y.size() / gamma.size(),
-                                                         .width = narrow("norm", gamma.size()),
-                                                         .epsilon = static_cast<float>(epsilon),
-                                                         .y = y.data,
-                                                         .means = means,
-                                                         .scales = scales});
+    with_threads(gamma.size(), [&](auto threads) {
+      Backend::template launch<kernel::row_norm<Kind, T, threads.value>>(
+          {.x = x.data,
+           .gamma = gamma.data,
+           .beta = beta,
+           .rows = y.size() / gamma.size(),
+           .width = narrow("norm", gamma.size()),
+           .epsilon = static_cast<float>(epsilon),
+           .y = y.data,
+           .means = means,
+           .scales = scales});
+    });
   }
 
   template <class T>
@@ -37,15 +40,18 @@ struct row_norm {
     auto const width = narrow("norm", gamma.size());
     auto const rows = dy.size() / (width == 0 ? 1 : width);
     if (dx && rows > 0)
-      Backend::template launch<kernel::row_norm_backward<Kind, T>>({.x = x.data,
-                                                                    .gamma = gamma.data,
-                                                                    .means = means,
-                                                                    .scales = scales,
-                                                                    .dy = dy.data,
-                                                                    .rows = rows,
-                                                                    .width = width,
-                                                                    .dx = dx.data,
-                                                                    .accumulate = dx.accumulate});
+      with_threads(width, [&](auto threads) {
+        Backend::template launch<kernel::row_norm_backward<Kind, T, threads.value>>(
+            {.x = x.data,
+             .gamma = gamma.data,
+             .means = means,
+             .scales = scales,
+             .dy = dy.data,
+             .rows = rows,
+             .width = width,
+             .dx = dx.data,
+             .accumulate = dx.accumulate});
+      });
     if (!dgamma && !dbeta) return;
     auto const parts = parts_of<Backend>(1 + width / 1024, rows / 32);
     scratch_of<Backend, float> const sums(index_t{parts} * 2 * width);
@@ -59,6 +65,16 @@ struct row_norm {
                                                                        .sums = sums.data()});
     add_parts<Backend>(1, parts, width, sums.data(), dgamma);
     add_parts<Backend>(1, parts, width, sums.data() + index_t{parts} * width, dbeta);
+  }
+
+ private:
+  /// visit(kernel::width<N>{}) with as many threads as a row deserves.
+  template <class Visit>
+  static void with_threads(index_t width, Visit&& visit) {
+    if (width <= 1024)
+      visit(kernel::width<kernel::warp_size>{});
+    else
+      visit(kernel::width<128>{});
   }
 };
 
