@@ -71,6 +71,12 @@ TEST_CASE("a step without memory says what would help, and the training can go o
   auto const told = message_of(training, 1 << 18);
   CHECK_THAT(told, Contains("memory pool (step 1)"));
   CHECK_THAT(told, Contains("would pass the limit"));
+  // The writer's nodes come first, and find too little already.
+  CHECK_THAT(told,
+             Contains("in this step 'writer' held ") && !Contains("'writer' held 0 KiB") &&
+                 Contains("'panel_0', 'panel_1' held 0 KiB, and before it weights, gradients, moments"));
+  auto const later = message_of(training, 3 << 19);
+  CHECK_THAT(later, !Contains("'writer' held 0 KiB") && !Contains("'panel_0', 'panel_1' held 0 KiB"));
   CHECK_THAT(told, Contains("loss.two_pass with rows_per_piece"));
   CHECK_THAT(told, Contains("checkpoint_activations of 'author'"));
   CHECK_THAT(told, Contains("checkpoint_activations of 'painter'"));

@@ -20,6 +20,11 @@
 
 namespace sysdpo {
 
+/// An amount of memory in messages.
+[[nodiscard]] inline std::string memory_text(std::size_t bytes) {
+  return bytes < 10 << 20 ? std::to_string(bytes >> 10) + " KiB" : std::to_string(bytes >> 20) + " MiB";
+}
+
 /// Thrown through work that is walked again (backend/recorded_step.hpp) where it turns out to be other
 /// work than was recorded. Nothing but the walk catches it.
 struct other_work {};
@@ -68,7 +73,7 @@ class memory_pool {
       }
       if (held_ + rounded > limit_) trim_locked();
       if (held_ + rounded > limit_) {
-        in_use_ -= rounded;
+        refused_at_ = in_use_ -= rounded;
         refuse(rounded);
       }
       held_ += rounded;
@@ -80,7 +85,7 @@ class memory_pool {
     } catch (...) {
       delete block;
       std::scoped_lock const lock(mutex_);
-      in_use_ -= rounded;
+      refused_at_ = in_use_ -= rounded;
       held_ -= rounded;
       throw;
     }
@@ -170,6 +175,8 @@ class memory_pool {
   /// Bytes owned by tensors now, and the most there ever were since the last `reset_peak()`.
   [[nodiscard]] std::size_t bytes_in_use() const noexcept { return locked(in_use_); }
   [[nodiscard]] std::size_t peak_bytes() const noexcept { return locked(peak_); }
+  /// Bytes that tensors owned when the last request was refused.
+  [[nodiscard]] std::size_t bytes_when_refused() const noexcept { return locked(refused_at_); }
   /// Bytes that the pool has from the system, in use or not.
   [[nodiscard]] std::size_t held_bytes() const noexcept { return locked(held_); }
   /// Starts a new peak at what is in use now.
@@ -230,13 +237,10 @@ class memory_pool {
   }
 
   [[noreturn]] void refuse(std::size_t bytes) const {
-    auto const text = [](std::size_t count) {
-      return count < 10 << 20 ? std::to_string(count >> 10) + " KiB" : std::to_string(count >> 20) + " MiB";
-    };
-    throw memory_error(
-        {"memory pool", "",
-         text(bytes) + " more than the " + text(held_) + " in use would pass the limit of " + text(limit_),
-         "Use smaller batches or raise the limit"});
+    throw memory_error({"memory pool", "",
+                        memory_text(bytes) + " more than the " + memory_text(held_) +
+                            " in use would pass the limit of " + memory_text(limit_),
+                        "Use smaller batches or raise the limit"});
   }
 
   void trim_locked() noexcept {
@@ -289,6 +293,7 @@ class memory_pool {
   std::size_t limit_ = no_limit;
   std::size_t in_use_ = 0;
   std::size_t peak_ = 0;
+  std::size_t refused_at_ = 0;
   std::uint64_t reservation_ = 0;  // under way; 0: none
   std::uint64_t reservations_ = 0;
   std::thread::id reserving_{};

@@ -13,9 +13,11 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <deque>
+#include <exception>
 #include <limits>
 #include <span>
 #include <string>
@@ -115,21 +117,25 @@ class preference_loss {
     });
   }
 
-  /// Forward only: no gradient, the cheapest look at a batch.
+  /// Forward only: no gradient, the cheapest look at a batch. \throws memory_error that tells what each node
+  /// held.
   [[nodiscard]] result_type score(batch_type batch) {
-    released const at_end(*this);
-    run_forward(batch, recording::off);
-    return fold(batch, static_cast<double>(batch.size())).first;
+    return telling_what_is_held([&] {
+      run_forward(batch, recording::off);
+      return fold(batch, static_cast<double>(batch.size())).first;
+    });
   }
 
   /// Forward and backward: adds ∂L/∂θ to the policy's gradients, L = Σ weight · link / divisor. Give the size
-  /// of the whole optimiser step's batch as divisor when accumulating over several calls.
+  /// of the whole optimiser step's batch as divisor when accumulating over several calls. \throws
+  /// memory_error that tells what each node held.
   result_type accumulate(batch_type batch, double divisor) {
-    released const at_end(*this);
-    run_forward(batch, options_.two_pass ? recording::off : recording::on);
-    auto const [result, seeds] = fold(batch, divisor);
-    for_each_group([&](auto group) { backward_group<group>(seeds, static_cast<index_t>(batch.size())); });
-    return result;
+    return telling_what_is_held([&] {
+      run_forward(batch, options_.two_pass ? recording::off : recording::on);
+      auto const [result, seeds] = fold(batch, divisor);
+      for_each_group([&](auto group) { backward_group<group>(seeds, static_cast<index_t>(batch.size())); });
+      return result;
+    });
   }
   result_type accumulate(batch_type batch) { return accumulate(batch, static_cast<double>(batch.size())); }
 
@@ -276,6 +282,7 @@ class preference_loss {
     for_each_group([&](auto group) {
       using policy_type = policy_of<group>;
       auto& state = std::get<group>(groups_);
+      holding const measured(*this, group);
       if constexpr (is_scored<policy_type>) {
         gather_rows<group>(batch, places);
         for_each_piece(state, [&](auto piece) {
@@ -402,6 +409,7 @@ class preference_loss {
   void backward_group(tensor<Backend, number> const& seeds, index_t pairs) {
     auto& state = std::get<Group>(groups_);
     if (!state.trainable || state.rows.empty()) return;
+    holding const measured(*this, Group);
     if constexpr (is_scored<policy_of<Group>>) {
       std::vector<tensor<Backend, number>> upstream;
       for (auto const& ratio : state.ratios) upstream.emplace_back(ratio.extents());
@@ -422,6 +430,72 @@ class preference_loss {
         ++i;
       });
     }
+  }
+
+  [[nodiscard]] static index_t bytes_in_use() {
+    return static_cast<index_t>(Backend::memory().bytes_in_use());
+  }
+
+  /// Counts what a group of nodes holds of the backend's memory at the end of a scope.
+  class holding {
+   public:
+    holding(preference_loss& loss, std::size_t group)
+        : loss_(&loss), group_(group), before_(bytes_in_use()), exceptions_(std::uncaught_exceptions()) {}
+    holding(holding const&) = delete;
+    holding& operator=(holding const&) = delete;
+    ~holding() {
+      loss_->held_[group_] += bytes_in_use() - before_;
+      if (std::uncaught_exceptions() > exceptions_) loss_->interrupted_ = group_;
+    }
+
+   private:
+    preference_loss* loss_;
+    std::size_t group_;
+    index_t before_;
+    int exceptions_;
+  };
+
+  /// Does `work`, a call's; where it finds no memory, its error says what the call's nodes held.
+  template <class Work>
+  result_type telling_what_is_held(Work&& work) {
+    released const at_end(*this);
+    held_ = {};
+    interrupted_ = System::group_count;
+    auto const before = bytes_in_use();
+    try {
+      return std::forward<Work>(work)();
+    } catch (memory_error const& refused) {
+      if (interrupted_ < held_.size()) {  // it had more then: whatever the others do not account for
+        auto rest = static_cast<index_t>(Backend::memory().bytes_when_refused()) - before;
+        for (std::size_t group = 0; group < held_.size(); ++group)
+          rest -= group == interrupted_ ? 0 : held_[group];
+        held_[interrupted_] = rest;
+      }
+      auto parts = refused.parts();
+      parts.cause += "; in this step " + held_text() +
+                     ", and before it weights, gradients, moments and all else " +
+                     memory_text(static_cast<std::size_t>(before));
+      throw memory_error(std::move(parts));
+    }
+  }
+
+  /// What each group of nodes held.
+  [[nodiscard]] std::string held_text() const {
+    std::string text;
+    for_each_group([&](auto group) {
+      if constexpr (is_scored<policy_of<group>>) {
+        std::string names;
+        for (auto const node : System::group_members(group))
+          for_each_node<System>([&](auto other) {
+            if (other == node)
+              names += (names.empty() ? "'" : ", '") +
+                       std::string(name_of<typename decltype(other)::node::name>()) + "'";
+          });
+        text += (text.empty() ? "" : ", ") + names + " held " +
+                memory_text(static_cast<std::size_t>(std::max<index_t>(held_[group], 0)));
+      }
+    });
+    return text.empty() ? "no node is scored" : text;
   }
 
   /// Lets go of what a call holds at its end, also of one that throws: memory may be what it lacks.
@@ -452,6 +526,8 @@ class preference_loss {
   policy_options<System> policies_;
   preference_options<System, Link> options_;
   typename states_of<std::make_index_sequence<System::group_count>>::type groups_{};
+  std::array<index_t, System::group_count> held_{};  // bytes, of each group's nodes in the call under way
+  std::size_t interrupted_ = System::group_count;    // the group that an exception came from
 };
 
 }  // namespace sysdpo

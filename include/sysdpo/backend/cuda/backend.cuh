@@ -101,6 +101,9 @@ struct cuda {
     }
     [[nodiscard]] std::size_t bytes_in_use() const { return cuda_detail::state().pool.bytes_in_use(); }
     [[nodiscard]] std::size_t peak_bytes() const { return cuda_detail::state().pool.peak_bytes(); }
+    [[nodiscard]] std::size_t bytes_when_refused() const {
+      return cuda_detail::state().pool.bytes_when_refused();
+    }
     [[nodiscard]] std::size_t held_bytes() const { return cuda_detail::state().pool.held_bytes(); }
     void reset_peak() const { cuda_detail::state().pool.reset_peak(); }
     void set_limit(std::size_t bytes) const { cuda_detail::state().pool.set_limit(bytes); }
