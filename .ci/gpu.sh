@@ -82,14 +82,17 @@ find_cudnn() {
   [[ ! -e $folder/lib/libcudnn.so.9 ]] || export LD_LIBRARY_PATH=$folder/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 }
 
-# nvcc_flags OPTIMISATION: sets `flags`, by which all .cu files, and tests that are compiled as such, are compiled, and `code`, with
-# which their programs are linked.
+# nvcc_flags OPTIMISATION: sets `flags`, by which all .cu files, and tests that are compiled as such, are compiled, `code`, with
+# which their programs are linked, and `made_with`, what of it programs depend on: all but the folders of headers.
 nvcc_flags() {
   # Not -arch=sm_90a, by which nvcc compiles everything for compute_90 too.
   code=(-gencode "arch=compute_${architecture#sm_},code=$architecture")
   [[ $architecture != native ]] || code=(-arch=native)
   flags=(-std=c++20 "$1" "${code[@]}" -lineinfo --expt-relaxed-constexpr -diag-suppress=20012 -diag-suppress=20208 -DFMT_HEADER_ONLY
-    -DFMT_USE_CONSTEXPR=1 -I"$root/include" "${headers[@]}")
+    -DFMT_USE_CONSTEXPR=1)
+  # shellcheck disable=SC2034 # those who source this use it
+  made_with="${flags[*]}"
+  flags+=(-I"$root/include" "${headers[@]}")
 }
 
 # Programs travel: they are made on one machine and run on another. Beside each lies its recipe: what it was made with, MADE_WITH, and the

@@ -71,12 +71,12 @@ link() { # PROGRAM: of those of its parts that compiled
   if ((${#objects[@]} == 0)) || ! nvcc "${code[@]}" "${objects[@]}" "${libraries[@]}" -o "$out/$1"; then
     failures=1
   elif ((complete)); then
-    write_recipe "$out/$1" "$architecture" "${dependencies[@]}"
+    write_recipe "$out/$1" "$made_with $(parts_of "$1")" "${dependencies[@]}"
   fi
 }
 
 stale=()
-for one in kernels "${programs[@]}"; do is_up_to_date "$out/$one" "$architecture" || stale+=("$one"); done
+for one in kernels "${programs[@]}"; do is_up_to_date "$out/$one" "$made_with $(parts_of "$one")" || stale+=("$one"); done
 for one in "${stale[@]}"; do
   rm -f "$out/$one" "$out/$one.recipe"
   for part in $(parts_of "$one"); do

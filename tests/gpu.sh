@@ -62,13 +62,15 @@ flags_of() { # SUBJECT: what it is compiled with, beside `flags`
   esac
 }
 
-made_with() { echo "$architecture $(flags_of "$1")"; } # SUBJECT
+recipe_of() { echo "$made_with $(flags_of "$1")"; } # SUBJECT
 # The first two of the commands that nvcc would run: the preprocessor, and what tells host and device apart, which instantiates all.
 check_syntax() { # SUBJECT
   local commands log=$objects/${1//\//.}.log
   # shellcheck disable=SC2046
-  commands=$(nvcc --dryrun "${flags[@]}" $(flags_of "$1") -x cu -include "$root/tests/support/precompiled.hpp" -c "${file_of[$1]}" \
-    -o "$objects/none.o" 2>&1 | sed -n 's/^#\$ //p' | grep -E -m 2 '^(gcc|g\+\+) .* -E |^cudafe\+\+ ')
+  nvcc --dryrun "${flags[@]}" $(flags_of "$1") -x cu -include "$root/tests/support/precompiled.hpp" -c "${file_of[$1]}" \
+    -o "$objects/none.o" >"$log" 2>&1 || return 1
+  commands=$(sed -n 's/^#\$ //p' "$log" | grep -E -m 2 ' -E -x c\+\+ |^("[^"]*/)?cudafe\+\+')
+  (($(wc -l <<<"$commands") == 2)) || { echo "nvcc would run other commands than are known here" >>"$log" && return 1; }
   PATH=$PATH:$(dirname "$(command -v nvcc)") bash -ec "$commands" >"$log" 2>&1 && [[ ! -s $log ]]
 }
 compile() { # SUBJECT
@@ -80,13 +82,14 @@ compile() { # SUBJECT
   { nvcc "${flags[@]}" $(flags_of "$1") -x cu -include "$root/tests/support/precompiled.hpp" -MMD -MF "$object.d" -c "${file_of[$1]}" \
     -o "$object.o" && nvcc "${code[@]}" -cudart shared "$object.o" -L"$build" -lmain -Xlinker -rpath,'$ORIGIN' \
     "${libraries[@]}" -Xlinker -s -o "$program" &&
-    write_recipe "$program" "$(made_with "$1")" "$object.d"; } >"$object.log" 2>&1
+    write_recipe "$program" "$(recipe_of "$1")" "$object.d"; } >"$object.log" 2>&1
 }
 # The tests' main function and Catch2, for all programs.
 compile_main() {
   g++ -std=c++20 -O1 -fPIC -shared -Wl,-s "${headers[@]}" -I"$root/tests" main.cpp -o "$build/libmain.so" >"$objects/main.log" 2>&1
 }
 if [[ $mode == syntax ]]; then
+  echo '#include <cudnn.h>' | nvcc -x cu -E - >/dev/null 2>&1 || skip "no cuDNN here: the tests for GPUs are not read"
   TMPDIR=$(mktemp -d)
   export TMPDIR
   trap 'rm -r "$TMPDIR"' EXIT
@@ -104,7 +107,7 @@ if [[ $mode == syntax ]]; then
 fi
 
 stale=()
-for subject in "${subjects[@]}"; do is_up_to_date "$(program_of "$subject")" "$(made_with "$subject")" || stale+=("$subject"); done
+for subject in "${subjects[@]}"; do is_up_to_date "$(program_of "$subject")" "$(recipe_of "$subject")" || stale+=("$subject"); done
 [[ -e $build/libmain.so ]] || compile_main || { cat "$objects/main.log" && die "the main function does not compile"; }
 for subject in "${stale[@]}"; do
   wait_for_core

@@ -151,7 +151,7 @@ struct training {
     told made{sysdpo::estimate<Precision, machine>(Setup::configs(narrow_heads), Setup::policies(),
                                                    make_pairs<Setup>(pairs), options_of(pairs, checkpointed),
                                                    [](auto& planned) { freeze(planned); })};
-    made.held = pool.held_bytes();
+    made.held = pool.held_bytes() + made.memory.libraries;
     return made;
   }
 

@@ -11,6 +11,21 @@
 
 using namespace test;
 
+#if defined(__CUDACC__)
+using late = device;
+#else
+/// What kernels report shows up when somebody waits, as on a GPU.
+struct late : sysdpo::emulated {
+  static constexpr bool is_synchronous = false;
+};
+namespace sysdpo {
+template <>
+struct implement<sort_ids_op, late> : implement<sort_ids_op, emulated> {};
+template <>
+struct implement<product_op, late> : implement<product_op, emulated> {};
+}  // namespace sysdpo
+#endif
+
 namespace {
 
 using array = sysdpo::tensor<device, float>;
@@ -249,10 +264,11 @@ TEST_CASE("a step that cannot be recorded leaves all as it was", "[backend]") {
 
 namespace {
 
-sysdpo::models<skip_system, device> some_tables() {
+template <class Backend = device>
+sysdpo::models<skip_system, Backend> some_tables() {
   sysdpo::table_config const first{.contexts = 1, .categories = 3, .initial_deviation = 1};
   sysdpo::table_config const second{.contexts = 3, .categories = 3, .initial_deviation = 1};
-  return sysdpo::models<skip_system, device>({first, second}, 1);
+  return sysdpo::models<skip_system, Backend>({first, second}, 1);
 }
 
 }  // namespace
@@ -278,6 +294,29 @@ TEST_CASE("a training whose steps are recorded computes the same bits", "[backen
   CHECK(check_same(start, pairs, options([](given it) { it.draw_noise_every = 5; })) == 6);
   // A recording that never serves is not made again at once.
   CHECK(check_same(start, pairs, options([](given it) { it.draw_noise_every = 3; })) == 1);
+}
+
+TEST_CASE("what other work reports ends a step that is sound, and counts", "[backend]") {
+  auto const start = some_tables<late>();
+  auto reference = start;
+  auto const pairs = ranked_pairs();
+  sysdpo::trainer_options<skip_system> options{.steps = 6, .pairs_per_batch = 4};
+  options.rates = options.rates.all(0.05);
+  auto undisturbed = start;
+  sysdpo::trainer<skip_system, late> whole(undisturbed, reference, {}, pairs, options);
+  whole.take_step();
+  auto const second = whole.take_step();
+
+  auto policy = start;
+  sysdpo::trainer<skip_system, late> training(policy, reference, {}, pairs, options);
+  auto* const slot = late::reports().take([](std::int64_t, std::int64_t id) {
+    sysdpo::fail({"elsewhere", "", "id " + std::to_string(id), ""});
+  });
+  slot[1] = 7;
+  slot[0] = 3;
+  CHECK_THROWS_WITH(training.take_step(), Catch::Contains("elsewhere: id 7"));
+  CHECK(training.step() == 1);
+  CHECK(training.take_step() == second);
 }
 
 TEST_CASE("an unsound step changes nothing on a device, recorded or not", "[backend]") {

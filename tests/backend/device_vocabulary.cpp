@@ -1,5 +1,6 @@
 // Log-probabilities on kernels: of large vocabularies, and of words that have none.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -29,18 +30,25 @@ TEMPLATE_TEST_CASE("kernels tell entropies and most probable words as the CPU do
                    SYSDPO_FORMATS_OF_WORDS) {
   auto const told = []<class B, class T>(sysdpo::tape<B, T> tape, numbers const& values) {
     sysdpo::word_statistics<B, T> statistics;
-    (void)log_softmax_gather(tape, tape.constant(tensor_of<B, T>({3, 1500}, values)), ids<B>({7, 0, 1499}),
+    (void)log_softmax_gather(tape, tape.constant(tensor_of<B, T>({4, 1500}, values)), ids<B>({7, 0, 1499, 3}),
                              sysdpo::logits_memory::reuse_if_free, &statistics);
     return std::pair(numbers_of(statistics.entropies), statistics.tops.to_host());
   };
-  auto values = random_numbers<TestType>(4500, 1, 4);
-  values[5] = -std::numeric_limits<double>::infinity();
+  auto values = random_numbers<TestType>(6000, 1, 4);
+  constexpr auto infinity = std::numeric_limits<double>::infinity();
+  values[5] = -infinity;
   values[4499] = 40;
+  std::fill_n(values.begin() + 1500, 1500, -infinity);  // no distribution: no entropy
+  values[4600] = std::nan("");                          // likewise
   using recording = sysdpo::recording;
   auto const expected = told(sysdpo::tape<sysdpo::cpu, double>(recording::off), values);
   auto const got = told(sysdpo::tape<device, TestType>(recording::off), values);
+  REQUIRE(std::isnan(expected.first[1]));
+  REQUIRE(std::isnan(expected.first[3]));
   REQUIRE(agree(got.first, expected.first, 1e-5));
-  REQUIRE(got.second == expected.second);
+  for (std::size_t row : {0, 2}) REQUIRE(got.second[row] == expected.second[row]);
+  for (std::size_t row : {1, 3})
+    for (auto const top : {got.second[row], expected.second[row]}) REQUIRE((top >= 0 && top < 1500));
 }
 
 TEMPLATE_TEST_CASE("log-probabilities without logits take a small part of what logits would", "[backend]",

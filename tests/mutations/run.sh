@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
-# run.sh [PATTERN]: breaks the library in one place at a time and demands that a test notices. Each mutation of mutations.txt (those whose
+# run.sh [--check | PATTERN]: breaks the library in one place at a time and demands that a test notices. Each mutation of mutations.txt (those whose
 # title or header matches the regular expression PATTERN) is made in a copy of include/, the one test file named with it is compiled
 # against that copy and run; it must fail, crash or hang. The same tests must pass on an unchanged copy, and a mutation that does not
 # compile shows nothing: it is an error. JOBS (1) are worked on at a time, CXXFLAGS go to the compiler. Ends with an error if a mutation survives.
+# --check only looks whether the text that each mutation is about stands in its header, once.
 set -euo pipefail
 # shellcheck source=.ci/build.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../../.ci/build.sh"
 
-pattern=${1:-.} jobs_at_once=${JOBS:-1}
-install_packages
+pattern=${1:-.} jobs_at_once=${JOBS:-1} only_check=0
+[[ $pattern != --check ]] || { pattern=. && only_check=1; }
+((only_check)) || install_packages
 work=$root/build/mutations
-rm -rf "$work"
-mkdir -p "$work"
+((only_check)) || { rm -rf "$work" && mkdir -p "$work"; }
 
 # What has no oneDNN is what all machines run. Optimised enough for the tests that train, and no more.
 compile=(g++ -std=c++20 -O1 -w -pthread -DFMT_HEADER_ONLY -I"$root/tests" -isystem /usr/include/eigen3)
@@ -53,13 +54,17 @@ run_test() {
   esac
 }
 
-# break_it INDEX FOLDER: makes mutation INDEX in FOLDER/include.
-break_it() {
-  local file=$2/include/sysdpo/${headers[$1]} content
-  content=$(<"$file")
+# mutated INDEX FOLDER: the header of FOLDER/include as mutation INDEX has it.
+mutated() {
+  local content
+  content=$(<"$2/include/sysdpo/${headers[$1]}")
   [[ $content == *"${from[$1]}"* ]] || die "'${titles[$1]}': ${headers[$1]} has no '${from[$1]}' any more"
   [[ ${content#*"${from[$1]}"} != *"${from[$1]}"* ]] || die "'${titles[$1]}': ${headers[$1]} has '${from[$1]}' more than once"
-  printf '%s\n' "${content/"${from[$1]}"/"${to[$1]}"}" >"$file"
+  printf '%s\n' "${content/"${from[$1]}"/"${to[$1]}"}"
+}
+# break_it INDEX FOLDER: makes it.
+break_it() {
+  mutated "$1" "$2" >"$2/mutated" && mv "$2/mutated" "$2/include/sysdpo/${headers[$1]}"
 }
 
 # try INDEX: the outcome of a mutation, as a row of the table.
@@ -91,6 +96,12 @@ for i in "${!titles[@]}"; do
   wanted[${tests[i]}]=1
 done
 ((${#chosen[@]})) || die "no mutation matches '$pattern'"
+if ((only_check)); then
+  lost=0
+  for i in "${chosen[@]}"; do (mutated "$i" "$root") >/dev/null || lost=1; done
+  echo "${#chosen[@]} mutations looked at"
+  exit "$lost"
+fi
 
 "${compile[@]}" -c "$root/tests/main.cpp" -o "$work/main.o"
 unchanged() { # TEST

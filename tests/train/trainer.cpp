@@ -10,6 +10,14 @@
 using namespace test;
 using Catch::Contains;
 
+namespace {
+
+struct same_again {
+  int operator()(int x) const { return x; }
+};
+
+}  // namespace
+
 // Pairs that end with the statement are refused while compiling: the trainer only refers to them.
 using skip_models = std::remove_cvref_t<decltype(random_models<skip_system>(1))>;
 using skip_pairs = decltype(ranked_pairs());
@@ -198,6 +206,22 @@ TEST_CASE("an unsound step changes nothing, and the training can go on", "[train
   training.use_averages();
   whole.use_averages();
   CHECK(weights_of(policy) == weights_of(undisturbed));
+}
+
+TEST_CASE("a system in which no model learns can be stepped", "[train]") {
+  using system = sysdpo::system<
+      sysdpo::source<question, sysdpo::category<3>>,
+      sysdpo::node<answer, sysdpo::deterministic<same_again, sysdpo::category<3>>, sysdpo::from<question>>>;
+  static_assert(system::model_count == 0);
+  sysdpo::models<system, sysdpo::cpu> policy(sysdpo::model_configs<system>{});
+  auto reference = policy;
+  std::vector<sysdpo::preference<system>> pairs(2);
+  pairs[1].id = 1;
+  sysdpo::trainer<system, sysdpo::cpu> training(policy, reference, {}, pairs,
+                                                {.steps = 2, .pairs_per_batch = 2});
+  CHECK(training.take_step().at("loss") == Approx(std::log(2.0)));
+  pairs[0].weight = std::numeric_limits<double>::infinity();
+  CHECK_THROWS_WITH(training.take_step(), Contains("no finite number"));
 }
 
 TEST_CASE("draw noise is reported when asked, and asking changes nothing", "[train]") {

@@ -132,6 +132,7 @@ struct attention {
         SYSDPO_UNROLL for (int n = 0; n < D / 8; ++n) SYSDPO_UNROLL
           for (int j = 0; j < 4; ++j) out[s][n][j] *= correction[j / 2];
       }
+      block.converge();
       multiply_columns(block, out, scores, memory.v, 0);
     }
 

@@ -18,6 +18,8 @@
 //   thread()                         this thread's number in the block, int
 //   sync(), sync_warp()              barriers of the block, of the warp; both order shared memory. What
 //                                    kernels share may say whose barrier it is, sync(line, file)
+//   converge()                       lanes that a branch has parted go on together, as the next warp-wide
+//                                    operation demands; orders no memory
 //   shuffle_xor(x, mask)             x of lane (lane ^ mask); x has 4 or 8 bytes
 //   copy_async(to, from, bytes)      16 bytes of shared memory, of which the first `bytes` (0 to 16) are read
 //                                    and the rest is 0; both addresses are multiples of 16
@@ -58,6 +60,7 @@ concept block = requires(Block& self, float x, void* shared, void const* global,
   self.sync();
   self.sync(1, "");
   self.sync_warp();
+  self.converge();
   { self.shuffle_xor(x, 1) } -> std::same_as<float>;
   self.copy_async(shared, global, 16);
   self.commit_copies();

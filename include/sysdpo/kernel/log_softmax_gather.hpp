@@ -87,9 +87,9 @@ struct softmax_sums {
 }  // namespace detail
 
 /// log_probs, log_sums, entropies [N], tops [N]: log softmax(row)[target], log Σ exp(row), −Σ p log p and the
-/// most probable token, the first of equals. Entropies and tops may be null; without `Statistics` nobody
-/// looks at them. A target outside [0, V) gives a
-/// log-probability of NaN. A logit of −∞ has probability 0; a row of nothing else gives NaN.
+/// most probable token, the first of equals, 0 if there is none. Entropies and tops may be null; without
+/// `Statistics` nobody looks at them. A target outside [0, V) gives a log-probability of NaN. A logit of −∞
+/// has probability 0; a row of nothing else gives NaN.
 template <class T, int Threads = 512, bool Statistics = true>
 struct log_softmax_gather {
   static constexpr int threads = Threads;
@@ -134,7 +134,8 @@ struct log_softmax_gather {
     given.log_probs[n_row] = logit - sums.highest - log_sum;
     if constexpr (Statistics) {
       if (given.entropies != nullptr) given.entropies[n_row] = log_sum - sums.weighted / sums.sum;
-      if (given.tops != nullptr) given.tops[n_row] = sums.place;
+      bool const has_top = sums.place < given.vocabulary;  // not where nothing is above −∞, or a number
+      if (given.tops != nullptr) given.tops[n_row] = has_top ? sums.place : 0;
     }
   }
 };

@@ -98,7 +98,8 @@ class adamw {
     check(options.weight_decay >= 0, "weight_decay", options.weight_decay);
   }
 
-  /// Takes the memory of a step on the weights, that it may not fail later. \throws memory_error
+  /// Takes the memory of the moments, by far most of what a step takes, so that several models' steps fail
+  /// before the first of them is done. \throws memory_error
   void prepare(parameter_set<Backend, Precision> const& weights) {
     moments_.resize(weights.size());
     auto state = moments_.begin();
@@ -140,7 +141,7 @@ class adamw {
             array_view<double const> gradient_scale) {
     using part = adamw_weight<typename Precision::parameter, typename Precision::compute, accumulate>;
     prepare(weights);
-    ++steps_;
+    auto const steps = steps_ + 1;
     std::vector<part> decayed;
     std::vector<part> others;
     auto state = moments_.begin();
@@ -160,18 +161,19 @@ class adamw {
                      .beta2 = options_.beta2,
                      .epsilon = options_.epsilon,
                      .weight_decay = decay,
-                     .correction1 = 1 - std::pow(options_.beta1, static_cast<double>(steps_)),
-                     .correction2 = 1 - std::pow(options_.beta2, static_cast<double>(steps_)),
+                     .correction1 = 1 - std::pow(options_.beta1, static_cast<double>(steps)),
+                     .correction2 = 1 - std::pow(options_.beta2, static_cast<double>(steps)),
                      .gradient_factor = gradient_factor,
                      .gradient_scale = gradient_scale,
                      // No draw of noise has this visit, whatever the run's seed is.
                      .rounding = {.seed = seed_,
-                                  .pair = static_cast<std::uint64_t>(steps_),
+                                  .pair = static_cast<std::uint64_t>(steps),
                                   .visit = ~std::uint32_t{0},
                                   .draw = which}});
     };
     sweep(decayed, options_.weight_decay, 0);
     sweep(others, 0, 1);
+    steps_ = steps;
   }
 
   adamw_options options_;

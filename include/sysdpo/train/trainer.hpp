@@ -238,7 +238,9 @@ class trainer {
       if (i == 0 && options_.draw_noise_every > 0 && (step_ + 1) % options_.draw_noise_every == 0)
         results.redrawn = loss_->score(revisited(batch));
     }
-    results.squared_norms = tensor<Backend, double>({static_cast<index_t>(System::model_count)});
+    // One at least, so that a loss can be unsound where no model learns.
+    results.squared_norms =
+        tensor<Backend, double>::zeros({std::max<index_t>(static_cast<index_t>(System::model_count), 1)});
     policy_->for_each([&](auto index, auto& model) {
       sum_squared_gradients(model.parameters(), {results.squared_norms.data() + index, {1}});
     });
@@ -277,18 +279,33 @@ class trainer {
       save();  // weights that a step has examined
     }
     issue_update(results);
+    auto const factor = rate_factor();
+    bool unsound = false;
     try {
-      if (is_unsound()) stop_unsound(results);
-    } catch (...) {  // what kernels report of their input has made NaN of the loss too
-      for (auto& optimizer : optimizers_) optimizer.take_back_step();
+      unsound = is_unsound();
+    } catch (error const&) {
+      // Something that a kernel reported, of this step or of work before it. The update is issued all the
+      // same.
+      settle(is_unsound());
       throw;
+    }
+    settle(unsound);
+    if (unsound) stop_unsound(results);
+    auto metrics = metrics_of_step(results);
+    metrics["learning_rate_factor"] = factor;
+    return metrics;
+  }
+
+  /// Brings the trainer in line with what came of an update: nothing, where the step was unsound.
+  void settle(bool unsound) {
+    if (unsound) {
+      for (auto& optimizer : optimizers_) optimizer.take_back_step();
+      return;
     }
     policy_->for_each([&](auto index, auto& model) {
       if (averages_[index]) averages_[index]->update(model.parameters());
     });
-    auto metrics = metrics_of_step(results);
     ++step_;
-    return metrics;
   }
 
   /// Reads what a step has found.
@@ -304,7 +321,6 @@ class trainer {
       auto const name = std::string(model_name<typename decltype(index)::model>());
       metrics["model/" + name + "/gradient_norm"] = std::sqrt(squared_norms[index]);
     });
-    metrics["learning_rate_factor"] = rate_factor();
     return metrics;
   }
 

@@ -181,11 +181,21 @@ TEST_CASE("what cuDNN has no engine for is done by products, and told", "[cuda]"
                           Catch::Contains("cuDNN said NOT_SUPPORTED"));
 }
 
-TEST_CASE("a call that cuDNN fails is named, with its status", "[cuda]") {
-  stand_in::engines = {{.workspace = 0}};
-  array const x({1, 4, 4, 1});
-  array const w({1, 1, 3, 3});
-  array y({1, 4, 4, 1});
+TEST_CASE("a call that cuDNN fails is named, with its status, and may do the next time", "[cuda]") {
+  stand_in::engines = {{.status = CUDNN_STATUS_NOT_SUPPORTED},
+                       {.status = CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED},
+                       {.status = CUDNN_STATUS_NOT_SUPPORTED, .is_fallback = true}};
+  auto const told = sysdpo::convolutions_by_products();
+  problem const given({1, 4, 5, 1}, {1, 1, 3, 3}, 1, 1);
+  CHECK_THROWS_WITH(check(given, 0),
+                    Catch::Contains("cuDNN (choice of an engine by cudnnBackendFinalize, conv2d "
+                                    "forward, x [1, 4, 5, 1]") &&
+                        Catch::Contains("another status, in the stand-in's words"));
+  CHECK(sysdpo::convolutions_by_products() == told);
+  stand_in::engines[1].status = CUDNN_STATUS_SUCCESS;
+  check(given, 0);
+  CHECK(sysdpo::convolutions_by_products() == told);
+
   sysdpo::cuda_detail::cudnn_descriptor unfinished(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   CHECK_THROWS_WITH(
       unfinished.finish("a tensor", "for a test"),

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # run.sh INCLUDE_DIR: compiles the tests of the CUDA backend's host side with stand-ins for CUDA's libraries, and runs them under the
-# address sanitizer. 77, and a word about it, where there is no nvcc or no cuBLASLt.
+# address sanitizer. 77, and a word about it, where there is no nvcc or none of the libraries' headers.
 set -euo pipefail
 
 skip() {
@@ -11,7 +11,7 @@ command -v nvcc >/dev/null || skip "no nvcc here"
 folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
 here=$(cd "$(dirname "$0")" && pwd)
-echo '#include <cublasLt.h>' | nvcc -x cu -E - >/dev/null 2>&1 || skip "no cuBLASLt here"
+printf '#include <cublasLt.h>\n#include <cudnn.h>\n' | nvcc -x cu -E - >/dev/null 2>&1 || skip "no cuBLASLt and cuDNN here"
 
 flags=(-std=c++20 --expt-relaxed-constexpr -arch=sm_80 -g -Xcompiler '-Wall,-Wextra,-fsanitize=address,-fsanitize=undefined'
   -I"$1" -I"$here" -I"$here/../.." -diag-suppress 20012)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cmath>
+#include <limits>
 
 #include "sysdpo/backend/cpu/backend.hpp"
 #include "sysdpo/backend/cpu/check_ids.hpp"
@@ -24,16 +25,16 @@ struct implement<log_softmax_gather_op, cpu> {
       for (auto n = begin; n < end; ++n) {
         cpu_detail::const_array_map<T> const row(logits.data + n * vocabulary, vocabulary);
         Eigen::Index top = 0;
-        auto const highest = row.maxCoeff(&top);
+        auto const highest = tops ? row.maxCoeff(&top) : row.maxCoeff();
         auto const log_sum = std::log((row - highest).exp().sum());
         log_sums[n] = highest + log_sum;
         y[n] = row[targets[n]] - highest - log_sum;
         if (tops) tops[n] = static_cast<std::int32_t>(top);
         if (!entropies) continue;
-        T sum = 0;  // words without probability have no part in it
+        T sum = log_sums[n] - log_sums[n];  // 0, or NaN where there is no distribution
         for (auto const x : row)
-          if (auto const log_prob = x - log_sums[n]; std::isfinite(log_prob))
-            sum -= std::exp(log_prob) * log_prob;
+          if (x != -std::numeric_limits<T>::infinity())  // words without probability have no part in it
+            sum -= std::exp(x - log_sums[n]) * (x - log_sums[n]);
         entropies[n] = sum;
       }
     });

@@ -129,7 +129,7 @@ struct conv2d_refusals {
 /// How one convolution is done.
 class conv2d_plan {
  public:
-  /// Nothing if cuDNN has no way to do it. \throws error if cuDNN fails.
+  /// Nothing if cuDNN has no way to do it. \throws error if it fails, and not for want of a way.
   template <class T>
   [[nodiscard]] static std::optional<conv2d_plan> make(conv2d_kind kind, conv2d_extents const& sizes,
                                                        bool tf32) {
@@ -137,12 +137,15 @@ class conv2d_plan {
     conv2d_plan plan(describe(kind, sizes, format_name<T>));
     auto graph = plan.make_graph(kind, sizes, cudnn_type<T>);
 
-    auto why = CUDNN_STATUS_NOT_SUPPORTED;
+    auto why = CUDNN_STATUS_NOT_SUPPORTED;  // of those that failed the gravest; others may do all the same
+    auto const refused = [&](cudnnStatus_t status) {
+      if (is_for_want_of_a_way(why)) why = status;
+    };
     for (auto const mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
       cudnn_descriptor heuristic(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
       heuristic.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph).set(CUDNN_ATTR_ENGINEHEUR_MODE, mode);
       if (auto const status = heuristic.try_to_finish(); status != CUDNN_STATUS_SUCCESS) {
-        why = status;
+        refused(status);
         continue;
       }
       for (auto& config :
@@ -152,7 +155,7 @@ class conv2d_plan {
         way.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, cudnn_handle())
             .set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config);
         if (auto const status = way.try_to_finish(); status != CUDNN_STATUS_SUCCESS) {
-          why = status;
+          refused(status);
           continue;
         }
         auto const workspace = way.number(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
@@ -165,6 +168,8 @@ class conv2d_plan {
       if (plan.way_ && plan.workspace_ <= modest_workspace) break;
     }
     if (!plan.way_) {
+      if (!is_for_want_of_a_way(why))
+        check_cudnn(why, "choice of an engine by cudnnBackendFinalize", plan.about_);
       auto& refusals = conv2d_refusals::of_process();
       std::scoped_lock const lock(refusals.mutex);
       refusals.all.insert(plan.about_ + ": no engine gives the same bits in every run" +
@@ -199,6 +204,10 @@ class conv2d_plan {
   static constexpr std::int64_t result_id = 3;
   /// Working memory that a way may take without a more modest one being looked for.
   static constexpr std::int64_t modest_workspace = std::int64_t{512} << 20;
+
+  [[nodiscard]] static bool is_for_want_of_a_way(cudnnStatus_t status) {
+    return CUDNN_STATUS_CATEGORY(static_cast<int>(status)) == CUDNN_STATUS_NOT_SUPPORTED;
+  }
 
   [[nodiscard]] static std::uint64_t next_number() {
     static std::atomic<std::uint64_t> made{0};

@@ -28,6 +28,7 @@ class cuda_block {
 
   __device__ void sync(int /*line*/ = 0, char const* /*file*/ = nullptr) { __syncthreads(); }
   __device__ void sync_warp() { __syncwarp(); }
+  __device__ void converge() { __syncwarp(); }
 
   template <class T>
   [[nodiscard]] __device__ T shuffle_xor(T x, int mask) {

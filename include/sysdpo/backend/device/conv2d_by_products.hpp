@@ -5,9 +5,11 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include "sysdpo/backend/conv2d_sizes.hpp"
 #include "sysdpo/backend/device/column_sums.hpp"
+#include "sysdpo/backend/device/elementwise.hpp"
 #include "sysdpo/kernel/patches.hpp"
 
 namespace sysdpo::device_detail {
@@ -45,15 +47,27 @@ class conv2d_by_products {
     });
   }
 
-  /// dw, or += it.
+  /// dw, or += it; added up in float.
   template <class T>
   void weight_gradient(T const* x, T const* dy, T* dw, bool accumulate) const {
-    in_pieces<T>([&](piece const& at, T* patches) {
-      take_patches(at, x, patches);
-      product::forward(matrix_view<T const>{dy + at.result * sizes_.outputs, at.rows, sizes_.outputs, true},
-                       matrix_view<T const>{patches, at.rows, columns()},
-                       matrix_view<T>{dw, sizes_.outputs, columns()}, accumulate || at.pixel > 0);
-    });
+    auto const size = sizes_.outputs * columns();
+    scratch_of<Backend, float> const sums(std::is_same_v<T, float> ? 0 : size);
+    auto const add_up = [&](auto* to, bool adds) {
+      in_pieces<T>([&](piece const& at, T* patches) {
+        take_patches(at, x, patches);
+        product::forward(matrix_view<T const>{dy + at.result * sizes_.outputs, at.rows, sizes_.outputs, true},
+                         matrix_view<T const>{patches, at.rows, columns()},
+                         matrix_view<std::remove_pointer_t<decltype(to)>>{to, sizes_.outputs, columns()},
+                         adds || at.pixel > 0);
+      });
+    };
+    if constexpr (std::is_same_v<T, float>) {
+      add_up(dw, accumulate);
+    } else {
+      add_up(sums.data(), false);
+      map<Backend>(kernel::function::copy{}, gradient_view<T>{dw, {size}, accumulate},
+                   static_cast<float const*>(sums.data()));
+    }
   }
 
  private:

@@ -505,6 +505,9 @@ class emulated_block {
                     {.perform = &emulated_detail::meet, .name = "sync_warp", .file = file, .line = line});
   }
 
+  /// Lanes meet in the next operation of the warp anyway.
+  void converge() {}
+
   /// x of another lane.
   template <class T>
   [[nodiscard]] T shuffle_xor(T x, int mask, int line = __builtin_LINE(),
