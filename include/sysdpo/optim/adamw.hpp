@@ -117,13 +117,14 @@ class adamw {
     step(weights, rate, gradient_scale, {});
   }
   /// The same with a scale that the host does not know, [1]. It may be NaN (gradient_scales): then nothing is
-  /// changed, and who finds that out says so by `take_back_step`.
+  /// changed, and who finds that out says so by `recount`.
   void step(parameter_set<Backend, Precision>& weights, double rate,
             array_view<double const> gradient_scale) {
     step(weights, rate, 1, gradient_scale);
   }
-  /// The last step was none: its scale was NaN.
-  void take_back_step() { --steps_; }
+  /// So many steps count: fewer than were issued, where a scale was NaN, or where work was only walked
+  /// through (backend/recorded_step.hpp).
+  void recount(index_t steps) { steps_ = steps; }
 
   [[nodiscard]] adamw_options const& options() const { return options_; }
 

@@ -250,11 +250,17 @@ class trainer {
 
   /// Issues what remains: the weights' next values, or nothing new where anything is unsound.
   void issue_update(step_results const& results) {
+    recount_steps();  // a step that was unsound, or only walked through, is none
     policy_->for_each([&](auto index, auto& model) { optimizers_[index].prepare(model.parameters()); });
     policy_->for_each([&](auto index, auto& model) {
       optimizers_[index].step(model.parameters(), options_.rates.values[index] * rate_factor(),
                               array_view<double const>{results.scales.data() + index, {1}});
     });
+  }
+
+  /// The optimisers have done the steps that are behind this one.
+  void recount_steps() {
+    for (auto& optimizer : optimizers_) optimizer.recount(step_);
   }
 
   /// A batch between steps. What a recording of steps holds is memory for it too.
@@ -269,16 +275,19 @@ class trainer {
 
   metric_map try_step() {
     step_results results;
+    auto const is_unsound = [&] { return std::isnan(results.scales.to_host()[0]); };  // waits
+    bool const saves =
+        step_ != saved_step_ && step_ % options_.checkpoint_every == 0 && !options_.checkpoints.empty();
     runner_.run([&] {
       results = {};  // its memory is what the step takes next
       results = issue_gradients();
+      if (!saves) issue_update(results);
     });
-    auto const is_unsound = [&] { return std::isnan(results.scales.to_host()[0]); };  // waits
-    if (step_ != saved_step_ && step_ % options_.checkpoint_every == 0 && !options_.checkpoints.empty()) {
+    if (saves) {
       if (is_unsound()) stop_unsound(results);
       save();  // weights that a step has examined
+      issue_update(results);
     }
-    issue_update(results);
     auto const factor = rate_factor();
     bool unsound = false;
     try {
@@ -296,12 +305,9 @@ class trainer {
     return metrics;
   }
 
-  /// Brings the trainer in line with what came of an update: nothing, where the step was unsound.
+  /// Goes on from an update, unless the step was unsound: then it has done nothing.
   void settle(bool unsound) {
-    if (unsound) {
-      for (auto& optimizer : optimizers_) optimizer.take_back_step();
-      return;
-    }
+    if (unsound) return;
     policy_->for_each([&](auto index, auto& model) {
       if (averages_[index]) averages_[index]->update(model.parameters());
     });
@@ -474,6 +480,7 @@ class trainer {
 
   void save() {
     if (options_.checkpoints.empty()) return;
+    recount_steps();
     save_checkpoint(options_.checkpoints, {.step = step_, .callbacks = callback_states_}, *policy_,
                     std::span<adamw<Backend, Precision> const>(optimizers_), averages_, fingerprint_);
     saved_step_ = step_;
