@@ -46,8 +46,8 @@ TEMPLATE_TEST_CASE("kernels tell entropies and most probable words as the CPU do
   REQUIRE(std::isnan(expected.first[1]));
   REQUIRE(std::isnan(expected.first[3]));
   REQUIRE(agree(got.first, expected.first, 1e-5));
-  for (std::size_t row : {0, 2}) REQUIRE(got.second[row] == expected.second[row]);
-  for (std::size_t row : {1, 3})
+  for (auto const row : {std::size_t{0}, std::size_t{2}}) REQUIRE(got.second[row] == expected.second[row]);
+  for (auto const row : {std::size_t{1}, std::size_t{3}})
     for (auto const top : {got.second[row], expected.second[row]}) REQUIRE((top >= 0 && top < 1500));
 }
 
