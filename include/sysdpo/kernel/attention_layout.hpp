@@ -24,14 +24,6 @@ struct attention_layout {
   float scale;  ///< of the scores, above 0
 };
 
-namespace detail {
-
-/// Exponentials are computed as powers of 2: log₂ e, and the natural logarithm of 2.
-inline constexpr float log2_e = 1.44269504F;
-inline constexpr float log_2 = 0.693147181F;
-
-}  // namespace detail
-
 /// One head of one sequence.
 struct attention_place {
   int sequence, head, key_head;

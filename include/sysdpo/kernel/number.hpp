@@ -63,6 +63,14 @@ SYSDPO_DEVICE T from_float(float x) {
   }
 }
 
+namespace detail {
+
+/// Exponentials are computed as powers of 2: log₂ e, and the natural logarithm of 2.
+inline constexpr float log2_e = 1.44269504F;
+inline constexpr float log_2 = 0.693147181F;
+
+}  // namespace detail
+
 /// Two numbers in a register, rounded so, the first in the lower half.
 template <class T>
 SYSDPO_DEVICE std::uint32_t pair_of(float first, float second) {
@@ -92,7 +100,7 @@ SYSDPO_DEVICE inline float fast_exp2(float x) {
 /// exp(x) to 2e-7, and as much again for each unit of |x|; 0 where that would be below the normal numbers.
 SYSDPO_DEVICE inline float fast_exp(float x) {
 #if defined(__CUDA_ARCH__)
-  return fast_exp2(1.44269504F * x);
+  return fast_exp2(detail::log2_e * x);
 #else
   return std::exp(x);
 #endif

@@ -27,13 +27,13 @@ template <kernel_backend Backend>
   return static_cast<int>(wanted < most ? (wanted < 1 ? 1 : wanted) : (most < 1 ? 1 : most));
 }
 
-/// visit(kernel::width<N>{}) with as many threads as a row of `size` deserves.
-template <class Visit>
+/// visit(kernel::width<N>{}) with as many threads as a row of `size` deserves: a warp, or `Many`.
+template <int Many = 512, class Visit>
 void with_row_threads(index_t size, Visit&& visit) {
   if (size <= 1024)
-    visit(kernel::width<32>{});
+    visit(kernel::width<kernel::warp_size>{});
   else
-    visit(kernel::width<512>{});
+    visit(kernel::width<Many>{});
 }
 
 }  // namespace sysdpo::device_detail

@@ -19,7 +19,7 @@ struct row_norm {
   static void forward(array_view<T const> x, array_view<T const> gamma, T const* beta, double epsilon,
                       array_view<T> y, float* means, float* scales) {
     if (y.size() == 0) return;
-    with_threads(gamma.size(), [&](auto threads) {
+    with_row_threads<128>(gamma.size(), [&](auto threads) {
       Backend::template launch<kernel::row_norm<Kind, T, threads.value>>(
           {.x = x.data,
            .gamma = gamma.data,
@@ -40,7 +40,7 @@ struct row_norm {
     auto const width = narrow("norm", gamma.size());
     auto const rows = dy.size() / (width == 0 ? 1 : width);
     if (dx && rows > 0)
-      with_threads(width, [&](auto threads) {
+      with_row_threads<128>(width, [&](auto threads) {
         Backend::template launch<kernel::row_norm_backward<Kind, T, threads.value>>(
             {.x = x.data,
              .gamma = gamma.data,
@@ -65,16 +65,6 @@ struct row_norm {
                                                                        .sums = sums.data()});
     add_parts<Backend>(1, parts, width, sums.data(), dgamma);
     add_parts<Backend>(1, parts, width, sums.data() + index_t{parts} * width, dbeta);
-  }
-
- private:
-  /// visit(kernel::width<N>{}) with as many threads as a row deserves.
-  template <class Visit>
-  static void with_threads(index_t width, Visit&& visit) {
-    if (width <= 1024)
-      visit(kernel::width<kernel::warp_size>{});
-    else
-      visit(kernel::width<128>{});
   }
 };
 
