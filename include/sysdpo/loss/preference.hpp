@@ -485,12 +485,11 @@ class preference_loss {
     for_each_group([&](auto group) {
       if constexpr (is_scored<policy_of<group>>) {
         std::string names;
-        for (auto const node : System::group_members(group))
-          for_each_node<System>([&](auto other) {
-            if (other == node)
-              names += (names.empty() ? "'" : ", '") +
-                       std::string(name_of<typename decltype(other)::node::name>()) + "'";
-          });
+        for_each_node<System>([&](auto node) {
+          if (System::group_of[node] == group)
+            names += (names.empty() ? "'" : ", '") +
+                     std::string(name_of<typename decltype(node)::node::name>()) + "'";
+        });
         text += (text.empty() ? "" : ", ") + names + " held " +
                 memory_text(static_cast<std::size_t>(std::max<index_t>(held_[group], 0)));
       }

@@ -478,8 +478,8 @@ class trainer {
     return options_.noise_visits == 0 ? visit : visit % options_.noise_visits;
   }
 
+  /// Where checkpoints are kept.
   void save() {
-    if (options_.checkpoints.empty()) return;
     recount_steps();
     save_checkpoint(options_.checkpoints, {.step = step_, .callbacks = callback_states_}, *policy_,
                     std::span<adamw<Backend, Precision> const>(optimizers_), averages_, fingerprint_);
